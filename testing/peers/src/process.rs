@@ -112,8 +112,25 @@ impl Process {
     /// If no signal can be sent.
     #[track_caller]
     pub fn pause(&self) -> Paused<'_> {
-        kill_process(self.id().expect("a process id"), Signal::STOP).expect("a signal can be sent");
+        self.suspend();
         Paused(self)
+    }
+
+    /// Stops it (SIGSTOP) until [`Process::resume`]. The kernel goes on accepting connections for it.
+    ///
+    /// # Panics
+    ///
+    /// If no signal can be sent.
+    #[track_caller]
+    pub fn suspend(&self) {
+        kill_process(self.id().expect("a process id"), Signal::STOP).expect("a signal can be sent");
+    }
+
+    /// Ends what [`Process::suspend`] began.
+    pub fn resume(&self) {
+        if let Some(process) = self.id() {
+            let _ = kill_process(process, Signal::CONT);
+        }
     }
 
     /// Kills it and its children (SIGKILL), and waits until all of them have ended, since the next process needs
@@ -190,9 +207,7 @@ pub struct Paused<'a>(&'a Process);
 
 impl Drop for Paused<'_> {
     fn drop(&mut self) {
-        if let Some(process) = self.0.id() {
-            let _ = kill_process(process, Signal::CONT);
-        }
+        self.0.resume();
     }
 }
 

@@ -12,35 +12,44 @@ use crate::world::World;
 
 const ALL: [&str; 3] = ["kube1", "kube2", "kube3"];
 
-/// A second pod starts on a node without a kube-proxy.
-pub(crate) async fn dead_where_a_pod_starts(world: &mut World) {
-    let (service, vip) = ("dead-local", world.address());
+/// What is wrong with a kube-proxy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// It is killed: its ports refuse.
+    Dead,
+    /// It hangs: its ports answer as before.
+    Stuck,
+}
+
+/// A second pod starts on a node without a working kube-proxy.
+pub(crate) async fn where_a_pod_starts(world: &mut World, fault: Fault) {
+    let (service, vip) = ("fault-local", world.address());
     world.start_process(service, "kube1");
     world.create(service, "Local", vip).await;
     world.expect_route(vip, &["kube1"]).await;
     world.expect_served("kube1", vip).await;
-    kill(world, "kube2").await;
+    begin(world, "kube2", fault).await;
 
     world.open(vip);
     sleep(Duration::from_millis(300)).await;
     world.start_pod(service, "kube2").await;
     // Longer than a speaker waits for the health ports of a cluster that has none.
-    sleep(Duration::from_secs(4)).await;
+    sleep(Duration::from_millis(3500)).await;
     world.close(Scope::All);
-    start_again(world, "kube2").await;
+    end(world, "kube2").await;
     world.remove(service, vip).await;
 }
 
 /// The only pod moves, and a node that does not learn of it goes on sending connections to the old one.
-pub(crate) async fn dead_while_a_pod_moves(world: &mut World) {
-    let (service, vip) = ("dead-cluster", world.address());
+pub(crate) async fn while_a_pod_moves(world: &mut World, fault: Fault) {
+    let (service, vip) = ("fault-cluster", world.address());
     let old = world.start_process(service, "kube1");
     world.create(service, "Cluster", vip).await;
     world.expect_route(vip, &ALL).await;
     for node in ALL {
         world.expect_served(node, vip).await;
     }
-    kill(world, "kube3").await;
+    begin(world, "kube3", fault).await;
 
     world.open(vip);
     sleep(Duration::from_millis(300)).await;
@@ -48,7 +57,7 @@ pub(crate) async fn dead_while_a_pod_moves(world: &mut World) {
     world.delete_pod(&old).await;
     sleep(Duration::from_secs(2)).await;
     world.close(Scope::All);
-    start_again(world, "kube3").await;
+    end(world, "kube3").await;
     world.remove(service, vip).await;
 }
 
@@ -72,7 +81,8 @@ pub(crate) async fn all_ports_blocked(world: &mut World) {
         world.network.nodes[node].nft(block);
     }
 
-    sleep(Duration::from_secs(5)).await;
+    // A speaker may withdraw a route 10 s after its node has failed, unless all have.
+    sleep(Duration::from_millis(12_500)).await;
     let announced = announcers(world, vip);
     for node in ALL {
         world.network.nodes[node].nft("delete table ip blocked\n");
@@ -90,14 +100,19 @@ fn announcers(world: &World, vip: Ipv4Addr) -> BTreeSet<&'static str> {
     NODES.iter().filter(|node| via(node)).map(|(name, _)| *name).collect()
 }
 
-/// Kills the kube-proxy of a node, a while before anything else happens.
-async fn kill(world: &mut World, node: &str) {
+/// Stops the kube-proxy of a node, a while before anything else happens.
+async fn begin(world: &mut World, node: &str, fault: Fault) {
     world.settle().await;
-    world.proxies.get_mut(node).expect("a node").kill();
+    let proxy = world.proxies.get_mut(node).expect("a node");
+    match fault {
+        Fault::Dead => proxy.kill(),
+        Fault::Stuck => proxy.stall(),
+    }
     sleep(Duration::from_millis(1500)).await;
 }
 
-async fn start_again(world: &mut World, node: &str) {
+/// Replaces the kube-proxy of a node by one that works.
+async fn end(world: &mut World, node: &str) {
     world.proxies.get_mut(node).expect("a node").start_again();
     world.settle().await;
 }

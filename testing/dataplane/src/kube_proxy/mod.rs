@@ -19,7 +19,7 @@ mod stand_in;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -117,27 +117,25 @@ impl KubeProxy {
         }
     }
 
-    /// Makes it hang until [`KubeProxy::resume`]: its ports answer, and it syncs no more. Returns false if it is a real
-    /// one, which this crate cannot make hang.
-    #[must_use]
-    pub fn stall(&self) -> bool {
-        self.stalled().is_some_and(|stalled| {
-            stalled.store(true, Ordering::Relaxed);
-            true
-        })
+    /// Makes it hang until [`KubeProxy::resume`]: it syncs no more. The ports of the stand-in go on answering, as if a call of
+    /// the kernel never returned. A real one is stopped, so that its ports accept connections and are silent.
+    ///
+    /// # Panics
+    ///
+    /// If a real one cannot be stopped.
+    pub fn stall(&self) {
+        self.set_stalled(true);
     }
 
     /// Ends what [`KubeProxy::stall`] began.
     pub fn resume(&self) {
-        if let Some(stalled) = self.stalled() {
-            stalled.store(false, Ordering::Relaxed);
-        }
+        self.set_stalled(false);
     }
 
-    fn stalled(&self) -> Option<&AtomicBool> {
+    fn set_stalled(&self, stalled: bool) {
         match &self.kind {
-            Kind::StandIn(proxy) => Some(&proxy.config.stalled),
-            Kind::Real { .. } => None,
+            Kind::StandIn(proxy) => proxy.config.stalled.store(stalled, Ordering::Relaxed),
+            Kind::Real { proxy, .. } => proxy.stall(stalled),
         }
     }
 

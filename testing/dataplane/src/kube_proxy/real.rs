@@ -67,6 +67,15 @@ impl RealProxy {
         self.process = None;
     }
 
+    pub(super) fn stall(&self, stall: bool) {
+        let Some(process) = &self.process else { return };
+        if stall {
+            process.suspend();
+        } else {
+            process.resume();
+        }
+    }
+
     /// Returns true if a change would start a sync at once, or if it does not run.
     pub(super) fn is_idle(&self) -> bool {
         if self.process.is_none() {
