@@ -62,7 +62,8 @@ pub enum RouteDemand {
     /// None, for a reason other than the endpoints, or because no endpoint is usable anywhere.
     #[default]
     None,
-    /// None, since the usable endpoints are on other nodes and the policy is Local.
+    /// None, since other nodes are to serve: the usable endpoints are there and the policy is Local, or this node has the label
+    /// that excludes it from load balancing.
     Elsewhere,
     /// All, but the endpoints that count are terminating and take no more connections soon.
     Terminating,
@@ -154,8 +155,10 @@ const MAX_REMOTE_ENDPOINTS: usize = 4;
 fn demand(plan: &Plan, input: &ServiceInput<'_>) -> (RouteDemand, bool) {
     let routes = service_routes(&plan.context, input);
     if routes.announced.is_empty() {
-        let is_elsewhere = routes.not_announced.iter().any(|missing| {
-            matches!(&missing.reason, Reason::NoneLocal { elsewhere, .. } if !elsewhere.is_empty())
+        let is_elsewhere = routes.not_announced.iter().any(|missing| match &missing.reason {
+            Reason::NoneLocal { elsewhere, .. } => !elsewhere.is_empty(),
+            Reason::NodeExcluded { .. } => true,
+            _ => false,
         });
         let demand = if is_elsewhere { RouteDemand::Elsewhere } else { RouteDemand::None };
         return (demand, false);

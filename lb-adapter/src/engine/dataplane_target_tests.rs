@@ -124,3 +124,14 @@ spec: {type: LoadBalancer, loadBalancerIP: 192.0.2.3, ports: [{port: 443}]}";
     observe(&mut engine, DataplaneStatus::Depreferenced("it failed".into()));
     assert!(!shares(&engine));
 }
+
+#[test]
+fn an_excluded_node_leaves_its_services_to_others() {
+    let mut engine = engine("ports: [{port: 25}]", THERE, "");
+    let mut node = engine.nodes().next().unwrap().clone();
+    node.labels =
+        [("node.kubernetes.io/exclude-from-external-load-balancers", "")].into_iter().collect();
+    engine.apply(Change::Node(node));
+    let target = engine.dataplane_target("kube1", &key("web")).unwrap();
+    assert_eq!(target.demand, RouteDemand::Elsewhere);
+}

@@ -115,6 +115,7 @@ pub enum DataplaneStatus {
     Depreferenced(Box<str>),
     /// It has stopped forwarding, and another node serves: the node does not announce the Service.
     Withdrawn(Box<str>),
-    /// The node has no endpoint of the Service any more, and announces it with a lower preference until other nodes serve.
+    /// The node has no endpoint of the Service any more, or is excluded from load balancing, and announces it with a lower
+    /// preference until other nodes serve.
     Leaving,
 }

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 use crate::allocator::{Assignment, NotServed, Refusal, check_served};
 use crate::model::{BgpAdvertisement, Config, IpFamily, NextHopPolicy, Node, Peer, Pool, Protocol};
 
-use super::node_context::{NodeContext, ServiceInput};
+use super::node_context::{DataplaneStatus, NodeContext, ServiceInput};
 use super::reason::{EXCLUDE_LABEL, NotAnnounced, Reason};
 use super::service_attributes::ServiceAttributes;
 use super::service_health::attributes_on_node;
@@ -98,7 +98,8 @@ impl<'a> Candidate<'a> {
         let Some(pool) = config.pool(&assignment.pool) else {
             return Err(without_pool(config, assignment));
         };
-        check_node(&context.node, context.options.ignore_exclude_label)?;
+        let is_leaving = input.dataplane_status == Some(&DataplaneStatus::Leaving);
+        check_node(&context.node, context.options.ignore_exclude_label || is_leaving)?;
 
         // One of two addresses may lack a next hop: the other is announced without it.
         let mut addresses = Vec::new();

@@ -49,6 +49,8 @@ pub(super) struct ServiceGate {
     fingerprint: u64,
     /// The last change of what the dataplane forwards to.
     changed: Moment,
+    /// True if it is a change of endpoints, which causes a sync, and not the appearance of the Service.
+    has_changed: bool,
     /// True if an observation may still show the state before the last change, so that it has to be confirmed.
     is_doubtful: bool,
     /// True if the Service existed when the process started.
@@ -110,6 +112,7 @@ impl ServiceGate {
             families: PerFamily::default(),
             fingerprint: target.fingerprint,
             changed: now,
+            has_changed: false,
             is_doubtful: false,
             is_initial: false,
             is_unproven: true,
@@ -152,7 +155,7 @@ impl ServiceGate {
         }
         if self.fingerprint != target.fingerprint {
             self.fingerprint = target.fingerprint;
-            self.changed = now;
+            (self.changed, self.has_changed) = (now, true);
             self.is_initial = false;
         }
 
@@ -384,11 +387,15 @@ impl ServiceGate {
             self.flaps = 0;
         }
 
-        let Some(failing) = facts.proxy_failing else { return };
-        let is_outdated = facts.proxy_ok.is_none_or(|ok| self.changed > ok);
-        let is_over = now.since(failing) >= timing.outage;
-        if is_outdated || is_over {
-            self.problem = Some("kube-proxy does not answer on the node".into());
+        if let Some(failing) = facts.proxy_failing {
+            let is_outdated = facts.proxy_ok.is_none_or(|ok| self.changed > ok);
+            let is_over = now.since(failing) >= timing.outage;
+            if is_outdated || is_over {
+                self.problem = Some("kube-proxy does not answer on the node".into());
+                self.enter(State::Depreferenced { since: now }, now);
+            }
+        } else if self.is_ignored(now, facts) {
+            self.problem = Some("kube-proxy has not synced since the endpoints changed".into());
             self.enter(State::Depreferenced { since: now }, now);
         }
     }
@@ -407,7 +414,7 @@ impl ServiceGate {
     }
 
     fn has_recovered(&self, now: Moment, facts: &NodeFacts, timing: &Timing) -> bool {
-        if facts.proxy_failing.is_some() {
+        if facts.proxy_failing.is_some() || self.is_ignored(now, facts) {
             return false;
         }
         let follows = self.follows(now, facts, timing);

@@ -420,6 +420,23 @@ fn a_dead_kube_proxy_lowers_the_preference_where_its_rules_are_out_of_date() {
 }
 
 #[test]
+fn a_kube_proxy_that_answers_but_does_not_sync_counts_as_dead_for_what_has_changed() {
+    let mut story = Story::cluster();
+    story.facts.proxy_ok = Some(story.now);
+    story.facts.synced.ipv4 = Some(story.now);
+    story.forwards();
+    story.wait(ms(60_000));
+    assert_eq!(story.demand(RouteDemand::Serving), "ready");
+    let stuck = story.now.after(ms(10_000));
+    assert_eq!(story.gate.next_wake(story.now, &story.timing), Some(stuck));
+    assert_eq!(story.wait(ms(9999)), "ready");
+    assert_eq!(story.wait(ms(1)), "depreferenced");
+    assert_eq!(story.wait(ms(60_000)), "depreferenced");
+    story.facts.synced.ipv4 = Some(story.now);
+    assert_eq!(story.wait(ms(1)), "ready");
+}
+
+#[test]
 fn a_route_is_withdrawn_after_the_report_and_only_while_another_node_serves() {
     let mut story = Story::announced();
     story.wait(ms(5000));

@@ -1,6 +1,7 @@
 //! The dataplane gate: the states that a node observes, and the routes that follow.
 
 use crate::model::DataplaneGate;
+use crate::planner::reason::EXCLUDE_LABEL;
 
 use super::*;
 
@@ -101,4 +102,13 @@ fn a_node_without_endpoints_keeps_its_route_only_while_it_leaves() {
     let cluster = Cluster::default().service("a", &[], local);
     let nowhere = outcome(&cluster, AUTO, Some(DataplaneStatus::Leaving));
     assert_eq!(nowhere, "endpoints: the Service has no endpoints");
+}
+
+#[test]
+fn an_excluded_node_keeps_its_routes_only_while_it_leaves() {
+    let mut cluster = Cluster::default().service("a", &["kube1"], local);
+    cluster.nodes[0].labels = [(EXCLUDE_LABEL, "")].into_iter().collect();
+    assert_eq!(outcome(&cluster, AUTO, Some(DataplaneStatus::Leaving)), "depreferenced");
+    let ready = outcome(&cluster, AUTO, Some(DataplaneStatus::Ready));
+    assert!(ready.starts_with("node: kube1 has the label"), "{ready}");
 }
