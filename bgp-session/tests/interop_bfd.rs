@@ -155,6 +155,7 @@ fn timers_are_agreed_on_and_changed_without_touching_the_bgp_session<R: BfdRoute
         // In each direction, the longer of our interval and the one that the router can receive.
         bfd_up(&router, &peer, NODE, ms(3_000));
         wait_for_bfd(&peer, "its timers", |it| it.transmit_interval == ms(1_000));
+        let before = losses(&peer);
         let slower = BfdProfile::new().transmit_interval(ms(1_700)).receive_interval(ms(1_900));
         let slower = config(ROUTER).bfd(slower.multiplier(5));
         runtime.block_on(peer.update(slower)).unwrap();
@@ -173,9 +174,7 @@ fn timers_are_agreed_on_and_changed_without_touching_the_bgp_session<R: BfdRoute
         wait_for_bfd(&peer, "the first ones again", |it| {
             (it.transmit_interval, it.detection_time) == (ms(1_000), ms(3_000))
         });
-        let status = peer.status();
-        assert_eq!((status.stats.established_transitions, status.stats.sessions_lost), (1, 0));
-        assert_eq!(peer.bfd().expect("a session").stats.ups, 1);
+        assert_eq!(losses(&peer), before);
     });
 }
 
@@ -200,9 +199,9 @@ fn several_sessions_share_a_process_and_fail_apart<R: BfdRouter>() {
         runtime.block_on(established(&mut second));
         let is_up = |peer: &PeerHandle| bfd_up(&routers[1], peer, NODE, ms(900));
         is_up(&second);
+        let before = [&first, &third].map(losses);
         notices_within(ms(0)..ms(1_000), runtime, &hosts[1], &mut second, is_up);
-        let lost = [first, third].map(|peer| peer.status().stats.sessions_lost);
-        assert_eq!(lost, [0, 0]);
+        assert_eq!([&first, &third].map(losses), before);
     });
 }
 
@@ -259,14 +258,13 @@ fn a_router_that_takes_its_bfd_out_of_service_keeps_its_session() {
     node.with_runtime(|runtime| {
         let (_speaker, peer) = dial(runtime, config(ROUTER).bfd(fast()));
         bfd_up(&router, &peer, NODE, ms(3_000));
+        let before = losses(&peer);
         router.configure("bfdd", &["bfd", "profile fast", "shutdown"]).unwrap();
         wait_for_bfd(&peer, "its word", |it| it.remote_state == State::AdminDown);
         assert_eq!(peer.status().bfd, Some(State::Down));
         router.configure("bfdd", &["bfd", "profile fast", "no shutdown"]).unwrap();
         bfd_up(&router, &peer, NODE, ms(3_000));
-        let status = peer.status();
-        assert_eq!((status.stats.established_transitions, status.stats.sessions_lost), (1, 0));
-        assert_eq!(peer.bfd().expect("a session").stats.failures, 0);
+        assert_eq!(losses(&peer), Losses { bfd_ups: before.bfd_ups + 1, ..before });
     });
 }
 
@@ -323,6 +321,23 @@ fn cut(runtime: &Runtime, host: &Host, peer: &mut PeerHandle) -> Option<Duration
     assert_eq!(notification.code, ErrorCode::CEASE);
     assert!(down.to_string().contains("BFD down"), "{down}");
     Some(silent)
+}
+
+/// The losses of a peer's sessions since it was added.
+///
+/// Tests compare them with those from before. While a connection comes up, FRR 8.4 may delete its BFD session and begin another,
+/// which a busy machine may notice late, and take for a failure.
+#[derive(Debug, PartialEq)]
+struct Losses {
+    sessions: u64,
+    bfd_failures: u64,
+    bfd_ups: u64,
+}
+
+fn losses(peer: &PeerHandle) -> Losses {
+    let bfd = peer.bfd().expect("a session").stats;
+    let sessions = peer.status().stats.sessions_lost;
+    Losses { sessions, bfd_failures: bfd.failures, bfd_ups: bfd.ups }
 }
 
 /// Waits until BFD is up at both ends, and its detection time at ours is as agreed.

@@ -66,6 +66,16 @@ fn all_are_watched<R: BfdRouter>() {
         other => Err(format!("{other:?}")),
     });
 
+    // While a connection comes up, FRR 8.4 may begin BFD again, which a busy machine may take for a failure. So only later
+    // flaps count.
+    let flaps = || {
+        [ROUTERS[0], ROUTERS[2]].map(|router| {
+            let metric = format!("ferrolb_bgp_session_flaps_total{{peer=\"{router}:179\"");
+            value(&site.node, &metric).expect("the number of flaps")
+        })
+    };
+    let before = flaps();
+
     // The second router is cut off: a failure that concerns only later sessions must not go unnoticed.
     site.hosts[1].unplug();
     let begin = Instant::now();
@@ -78,10 +88,7 @@ fn all_are_watched<R: BfdRouter>() {
 
     site.hosts[1].plug();
     wait_until(SOON, "BFD with the three again", all_up);
-    for router in [ROUTERS[0], ROUTERS[2]] {
-        let flaps = format!("ferrolb_bgp_session_flaps_total{{peer=\"{router}:179\"");
-        assert_eq!(value(&site.node, &flaps).as_deref(), Ok("0"), "{}", process.output());
-    }
+    assert_eq!(flaps(), before, "{}", process.output());
 }
 
 fn objects() -> String {
