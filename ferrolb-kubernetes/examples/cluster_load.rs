@@ -3,11 +3,14 @@
 //!     cargo build --release --bin ferrolb
 //!     cargo run --release -p ferrolb-kubernetes --example cluster_load -- --services 5000 --nodes 100 --burst 500
 //!
+//!     ulimit -n 16384; cargo run --release -p ferrolb-kubernetes --example cluster_load -- --local --gate auto
+//!
 //! It starts an API server in this process, the binary `ferrolb` as controller and as speaker of one node, and a
 //! router that keeps the routes that it receives. Then it prints the resident memory of both programs, the time from a
 //! burst of new Services to their routes at the router, the time from single changes at the API server to their UPDATEs
-//! at the router, and the speaker's own measure of the time from an event of the API to the session. Linux only:
-//! it reads the memory from /proc.
+//! at the router, the speaker's own measure of the time from an event of the API to the session, and its processor time at
+//! rest. With `--local`, the Services have the policy Local, and this process serves their health ports. Linux only: it
+//! reads the memory from /proc.
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -39,6 +42,15 @@ struct Arguments {
     /// Seconds to wait before memory is read: the speaker writes 20 ServiceBGPStatus a second.
     #[arg(long, default_value_t = 2)]
     settle: u64,
+    /// The Services have the policy Local, with an endpoint on the speaker's node.
+    #[arg(long)]
+    local: bool,
+    /// The speaker's `--dataplane-gate`. `auto` and `require` need `--local`, since no kube-proxy runs here.
+    #[arg(long, default_value = "off")]
+    gate: String,
+    /// Seconds at rest for which the speaker's processor time is counted; 0 for none.
+    #[arg(long, default_value_t = 10)]
+    rest: u64,
     /// The binary; by default the one built with the same profile.
     #[arg(long)]
     ferrolb: Option<PathBuf>,
@@ -64,6 +76,16 @@ impl Program {
             kib.unwrap_or(f64::NAN) * 1024.0 / 1e6
         });
         Ok((now, peak, file))
+    }
+
+    /// The processor time that the program has used, in seconds.
+    fn processor_time(&self) -> std::io::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        // utime and stime, in hundredths of a second.
+        let times = fields.split_whitespace().skip(11).take(2);
+        let hundredths: f64 = times.filter_map(|time| time.parse::<f64>().ok()).sum();
+        Ok(hundredths / 100.0)
     }
 }
 
@@ -109,9 +131,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for number in 0..arguments.nodes {
         server.put(node(number));
     }
+    let is_local = arguments.local;
+    let put = |number: u32| {
+        server.put(slice(number, if is_local { 0 } else { number }));
+        server.put(service(number, is_local));
+    };
+    if is_local {
+        for number in 0..=arguments.services + arguments.burst {
+            serve_health_port(number).await?;
+        }
+    }
     for number in 0..arguments.services {
-        server.put(service(number));
-        server.put(slice(number, number));
+        put(number);
     }
 
     let admin = server.kubeconfig("admin");
@@ -119,8 +150,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let controller =
         Program::start(&binary, &["controller", "--port", "0", "--pod-name", "a"], &admin)?;
     let metrics = METRICS.to_string();
-    let speaker =
-        ["speaker", "--port", &metrics, "--bind-address", "127.0.0.1", "--node-name", "node-0"];
+    let mut speaker =
+        vec!["speaker", "--port", &metrics, "--bind-address", "127.0.0.1", "--node-name", "node-0"];
+    speaker.extend(["--dataplane-gate", &arguments.gate]);
     let speaker = Program::start(&binary, &speaker, &admin)?;
 
     let wanted = usize::try_from(arguments.services)?;
@@ -133,11 +165,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::time::sleep(Duration::from_secs(arguments.settle)).await;
     report("controller", &controller)?;
     report("speaker", &speaker)?;
+    if arguments.rest > 0 {
+        let before = speaker.processor_time()?;
+        tokio::time::sleep(Duration::from_secs(arguments.rest)).await;
+        let used = speaker.processor_time()? - before;
+        println!("speaker at rest: {used:.2} s of processor time in {} s", arguments.rest);
+    }
 
     let begin = Instant::now();
     for number in arguments.services..arguments.services + arguments.burst {
-        server.put(slice(number, number));
-        server.put(service(number));
+        put(number);
     }
     let created = Instant::now();
     wait_for(&router, wanted + usize::try_from(arguments.burst)?).await?;
@@ -165,10 +202,8 @@ async fn print_changes(
     changes: u32,
     others: usize,
 ) -> Result<(), Box<dyn Error>> {
-    let mut local = service(number);
-    local["spec"]["externalTrafficPolicy"] = "Local".into();
     server.put(slice(number, 0));
-    server.put(local);
+    server.put(service(number, true));
     wait_for(router, others + 1).await?;
 
     let mut times = Vec::new();
@@ -262,14 +297,37 @@ fn node(number: u32) -> Value {
             "conditions": [{"type": "Ready", "status": "True"}]}})
 }
 
-fn service(number: u32) -> Value {
-    json!({"apiVersion": "v1", "kind": "Service",
+/// Serves the health port of a Service, as kube-proxy does on a node with a ready endpoint.
+async fn serve_health_port(number: u32) -> std::io::Result<()> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let listener = tokio::net::TcpListener::bind((NODE, health_port(number))).await?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 512]).await;
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+        }
+    });
+    Ok(())
+}
+
+fn health_port(number: u32) -> u16 {
+    10_000 + u16::try_from(number).unwrap_or(0)
+}
+
+fn service(number: u32, is_local: bool) -> Value {
+    let mut service = json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"namespace": "default", "name": format!("service-{number}"),
             "labels": {"app.kubernetes.io/name": format!("app-{number}"), "app.kubernetes.io/managed-by": "Helm"},
             "annotations": {"meta.helm.sh/release-name": format!("release-{number}")}, "managedFields": managed("helm")},
         "spec": {"type": "LoadBalancer", "selector": {"app.kubernetes.io/name": format!("app-{number}")},
             "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30_000},
-                {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30_001}]}})
+                {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30_001}]}});
+    if is_local {
+        service["spec"]["externalTrafficPolicy"] = "Local".into();
+        service["spec"]["healthCheckNodePort"] = health_port(number).into();
+    }
+    service
 }
 
 /// The EndpointSlice of a Service, with three endpoints on three nodes, the first on `node`.
