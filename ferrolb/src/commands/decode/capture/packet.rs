@@ -3,8 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use etherparse::{
-    EtherType, Ipv6ExtensionSlice, LaxNetSlice, LaxSlicedPacket, TcpSlice, TransportSlice,
-    ip_number,
+    EtherType, IpNumber, LaxNetSlice, LaxSlicedPacket, TcpSlice, TransportSlice, ip_number,
 };
 
 /// A TCP segment with its addresses.
@@ -109,10 +108,10 @@ fn of_packet<'a>(packet: &LaxSlicedPacket<'a>) -> PacketContent<'a> {
         Some(LaxNetSlice::Ipv6(ip)) => {
             let header = ip.header();
             let addresses = (header.source_addr().into(), header.destination_addr().into());
-            let is_later = ip.extensions().clone().into_iter().any(|extension| {
-                matches!(extension, Ipv6ExtensionSlice::Fragment(fragment)
-                    if fragment.fragment_offset().value() > 0)
-            });
+            let extensions = ip.extensions();
+            let is_later = extensions
+                .first_header()
+                .is_some_and(|first| has_later_fragment(first, extensions.slice()));
             (addresses.0, addresses.1, ip.payload(), is_later)
         }
         _ => return PacketContent::Other,
@@ -133,6 +132,23 @@ fn of_packet<'a>(packet: &LaxSlicedPacket<'a>) -> PacketContent<'a> {
         },
     };
     PacketContent::Segment(segment(from, to, &tcp, payload.incomplete, payload.fragmented))
+}
+
+/// Returns true if a fragment header of IPv6 is that of a later fragment. (The iterator of `etherparse` 0.21 reads beyond the
+/// end of extension headers that are not complete.)
+fn has_later_fragment(first: IpNumber, mut extensions: &[u8]) -> bool {
+    let mut kind = first;
+    while let [next, length, high, low, ..] = *extensions {
+        let length = match kind {
+            ip_number::IPV6_FRAG if u16::from_be_bytes([high, low]) >> 3 > 0 => return true,
+            ip_number::IPV6_FRAG => 8,
+            ip_number::AUTH => 4 * (usize::from(length) + 2),
+            _ => 8 * (usize::from(length) + 1),
+        };
+        extensions = extensions.get(length..).unwrap_or_default();
+        kind = IpNumber(next);
+    }
+    false
 }
 
 fn segment<'a>(

@@ -2,7 +2,9 @@
 
 use super::packets::{ETHERNET, Packet, Segment, pcap};
 use super::streams::{Talk, cease, context, keepalive, update};
-use super::{CaptureProblem, Found, Limits, StreamGap, gap, read_packets, skipped, try_read};
+use super::{
+    CaptureProblem, Found, Limits, StreamGap, gap, read_file, read_packets, skipped, try_read,
+};
 
 /// A message that is long enough to be cut in three.
 fn long() -> Vec<u8> {
@@ -207,6 +209,36 @@ fn fragments_and_short_packets_are_reported_and_leave_gaps() {
     assert_eq!(outcome.skipped.fragments, 2);
     let warnings = outcome.skipped.warnings(&[179]);
     assert_eq!(warnings, ["2 IP fragments of TCP segments, which are not put together"]);
+}
+
+/// A raw packet of IPv6 with extension headers.
+fn ipv6(first: u8, rest: &[u8]) -> Packet {
+    let [high, low] = u16::try_from(rest.len()).unwrap().to_be_bytes();
+    let address = [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    Packet::of([&[0x60, 0, 0, 0, high, low, first, 64][..], &address, &address, rest].concat())
+}
+
+#[test]
+fn extension_headers_of_ipv6_are_read_and_incomplete_ones_do_no_harm() {
+    const FRAGMENT: u8 = 44;
+    const OPTIONS: u8 = 60;
+    const TCP: u8 = 6;
+
+    let tcp = [&[0, 179, 0x9c, 0x40][..], &[0; 8], &[0x50, 0x10, 0, 0, 0, 0, 0, 0], &keepalive()];
+    let tcp = tcp.concat();
+    let options = |next: u8| [next, 0, 1, 4, 0, 0, 0, 0];
+    let fragment = |offset: u8| [TCP, 0, 0, offset, 0, 0, 0, 1];
+    let packets = [
+        ipv6(OPTIONS, &[&options(TCP)[..], &tcp].concat()),
+        ipv6(OPTIONS, &[&options(FRAGMENT)[..], &fragment(8), &tcp].concat()),
+        ipv6(OPTIONS, &options(OPTIONS)),
+        ipv6(OPTIONS, &[&options(FRAGMENT)[..], &[TCP, 0, 0]].concat()),
+        ipv6(FRAGMENT, &[TCP]),
+        ipv6(0, &options(0)),
+    ];
+    let outcome = read_file(&pcap(101, &packets));
+    assert_eq!(outcome.skipped.fragments, 1);
+    assert_eq!(outcome.messages(), [keepalive()]);
 }
 
 #[test]
