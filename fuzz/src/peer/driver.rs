@@ -319,7 +319,7 @@ impl Driver {
                 let configured = limits.of(family).expect("a limit was configured");
                 assert!(self.up && configured.limit == limit && held >= configured.warning());
             }
-            Output::EndOfRib(family) => {
+            Output::EndOfRib(family) | Output::RefreshRequested(family) => {
                 assert!(self.up && self.peer.settings().fsm.families.contains(&family));
             }
             Output::Received(routes) => self.take(routes),
