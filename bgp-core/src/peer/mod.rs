@@ -17,6 +17,7 @@ mod change;
 mod collision;
 mod connection;
 mod last_messages;
+mod listing;
 mod offer;
 mod operator;
 mod output;
@@ -427,6 +428,7 @@ impl Peer {
     }
 
     fn session_up(&mut self, now: Instant, direction: Direction, negotiated: Box<Negotiated>) {
+        self.set_time(now);
         self.stats.established_transitions += 1;
         self.established_at = Some(now);
         self.keep_session_opens(direction);

@@ -26,6 +26,7 @@ impl Peer {
         direction: Direction,
         out: &mut BytesMut,
     ) -> bool {
+        self.set_time(now);
         let before = out.len();
         let composed = self.compose(now, direction, out);
         self.stats.octets_out += out.len().saturating_sub(before) as u64;

@@ -119,7 +119,7 @@ impl Peer {
 }
 
 /// The reason why a session with these parameters does not carry a family.
-fn reason_for(negotiated: &Negotiated, family: AfiSafi) -> Unsendable {
+pub(super) fn reason_for(negotiated: &Negotiated, family: AfiSafi) -> Unsendable {
     if negotiated.remote_offers(family) {
         Unsendable::FamilyLeftOut { family }
     } else {

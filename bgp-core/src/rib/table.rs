@@ -139,6 +139,33 @@ impl<K: Key> Table<K> {
         self.iter_from((0, 0))
     }
 
+    /// The entries from a key on.
+    pub(crate) fn starting_at(&self, key: K) -> TableIter<'_, K> {
+        let (Ok(place) | Err(place)) = self.find(key);
+        self.iter_from(place)
+    }
+
+    /// The number of entries from one key up to another, which is not counted. The cost grows with the distance.
+    pub(crate) fn distance(&self, from: K, to: K) -> usize {
+        let (Ok(from) | Err(from)) = self.find(from);
+        let (Ok(to) | Err(to)) = self.find(to);
+        let chunks = self.chunks.get(from.0..to.0).unwrap_or_default();
+        let between: usize = chunks.iter().map(|chunk| chunk.entries.len()).sum();
+        (between + to.1).saturating_sub(from.1)
+    }
+
+    /// The key of the entry that is this number of places before a key, or of the first entry.
+    pub(crate) fn step_back(&self, key: K, places: usize) -> Option<K> {
+        let (Ok((mut chunk, mut at)) | Err((mut chunk, mut at))) = self.find(key);
+        let mut left = places;
+        while left > at && chunk > 0 {
+            left -= at;
+            chunk -= 1;
+            at = self.chunks.get(chunk)?.entries.len();
+        }
+        Some(self.entry((chunk, at.saturating_sub(left)))?.key)
+    }
+
     /// The entries with their places, for [`at`](Self::at).
     pub(crate) fn places(&self) -> impl Iterator<Item = (u32, K, &Arc<PathAttributes>)> {
         self.chunks.iter().zip((0_u32..).step_by(CHUNK)).flat_map(|(chunk, first)| {

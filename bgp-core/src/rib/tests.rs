@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ipnet::{IpNet, Ipv4Net};
 use proptest::prelude::*;
@@ -62,6 +63,24 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+impl Step {
+    /// The prefixes whose desired routes the step may change, given those before it.
+    fn prefixes(&self, desired: &BTreeMap<(u8, u32), u32>) -> Vec<IpNet> {
+        match self {
+            Self::Announce(p, ..) | Self::Withdraw(p) | Self::WithdrawPath(p, _) => {
+                vec![prefix(*p)]
+            }
+            Self::Set(routes) => {
+                let all = desired.keys().chain(routes.keys());
+                all.filter(|key| desired.get(key) != routes.get(key))
+                    .map(|(p, _)| prefix(*p))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// The peer, with the routes that were sent to it.
 #[derive(Default)]
 struct Far {
@@ -73,6 +92,11 @@ struct Far {
     /// The routes that were not repeated yet, between BoRR and EoRR.
     refreshing: Option<BTreeSet<(IpNet, u32)>>,
     end_of_rib: bool,
+    /// The time at which each route of `held` was received last.
+    at: BTreeMap<(IpNet, u32), u64>,
+    now: u64,
+    /// True if routes were sent again, or will be.
+    is_repeated: bool,
 }
 
 impl Far {
@@ -84,6 +108,7 @@ impl Far {
     fn receive(&mut self, prefix: IpNet, id: u32, attributes: Option<&Arc<PathAttributes>>) {
         let key = (prefix, self.id(id));
         self.owed.remove(&key);
+        self.at.insert(key, self.now);
         if let Some(refreshing) = &mut self.refreshing {
             refreshing.remove(&key);
         }
@@ -172,6 +197,79 @@ fn set_of(routes: &BTreeMap<(u8, u32), u32>) -> RouteSet {
     routes.iter().map(|(key, a)| route(key, a)).collect()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
+fn instant() -> Instant {
+    Instant::now()
+}
+
+/// All routes of the RIB, in pages of this size.
+fn pages(rib: &AdjRibOut, size: usize) -> Vec<OutRoute> {
+    let (mut routes, mut from) = (Vec::new(), None);
+    loop {
+        let page = rib.page(from, size);
+        assert!(page.routes.len() <= size);
+        assert!(page.next.is_none_or(|next| from.is_none_or(|from| from < next)), "no progress");
+        routes.extend(page.routes);
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return routes,
+        }
+    }
+}
+
+/// Checks the pages of the RIB against the routes that the peer has. Routes to `touched` prefixes may have changed and changed
+/// back since they were sent, so that their times are not exact.
+fn check_pages(
+    rib: &AdjRibOut,
+    far: &Far,
+    desired: &BTreeMap<(u8, u32), u32>,
+    touched: &BTreeSet<IpNet>,
+    start: Instant,
+) -> Result<(), TestCaseError> {
+    let all = pages(rib, 100);
+    for size in [1, 2, 5] {
+        prop_assert_eq!(&pages(rib, size), &all);
+    }
+
+    let carried = carried(desired, far.several_paths);
+    let mut left: BTreeSet<_> = desired.keys().map(|(p, id)| (prefix(*p), *id)).collect();
+    let mut gone: BTreeSet<_> =
+        far.held.keys().copied().filter(|key| !carried.contains_key(key)).collect();
+    let withheld: BTreeSet<_> = rib.withheld().map(|it| (it.prefix, it.path_id)).collect();
+    for route in all {
+        let key = (route.prefix, far.id(route.path_id));
+        if route.state == OutRouteState::Withdrawing {
+            prop_assert!(gone.remove(&key), "{:?} is not there", route);
+            continue;
+        }
+
+        prop_assert!(left.remove(&(route.prefix, route.path_id)), "{:?} is not desired", route);
+        let held = far.held.get(&key);
+        let is_same = held == Some(&route.attributes);
+        match route.state {
+            OutRouteState::NoSession => prop_assert!(!far.up),
+            OutRouteState::OtherPath => prop_assert!(!far.several_paths),
+            OutRouteState::Unsendable(why) => {
+                prop_assert!(why == TOO_LONG && withheld.contains(&key));
+            }
+            OutRouteState::Pending { replaces } => {
+                prop_assert_eq!(replaces, held.is_some());
+                prop_assert!(!is_same || far.is_repeated, "{:?}", route);
+            }
+            OutRouteState::Sent => {
+                prop_assert!(is_same, "{:?}, and the peer has {:?}", route, held);
+                let at = start + Duration::from_secs(*far.at.get(&key).expect("a time"));
+                let since = route.since.expect("a time");
+                let exact = !touched.contains(&route.prefix);
+                prop_assert!(since == at || since > at && !exact, "{:?} {:?}", since, at);
+            }
+            OutRouteState::Withdrawing => {}
+        }
+    }
+    prop_assert!(left.is_empty() && gone.is_empty(), "not listed: {:?} {:?}", left, gone);
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn after_polling_the_peer_has_exactly_the_desired_routes(
@@ -181,7 +279,13 @@ proptest! {
         let mut desired: BTreeMap<(u8, u32), u32> = BTreeMap::new();
         let mut far = Far::default();
         let mut skipped = false;
-        for step in steps {
+        let start = instant();
+        let mut touched = BTreeSet::new();
+        for (now, step) in (0_u64..).zip(steps) {
+            // Several steps take place in each second.
+            far.now = now / 3;
+            rib.set_time(start + Duration::from_secs(far.now));
+            touched.extend(step.prefixes(&desired));
             match step {
                 Step::Announce(p, id, a) => {
                     rib.announce(&Route::with_attributes(prefix(p), attributes(a)).path(id));
@@ -201,18 +305,21 @@ proptest! {
                 }
                 Step::Refresh(bracketed) => {
                     rib.refresh(AfiSafi::IPV4_UNICAST, bracketed);
+                    far.is_repeated = true;
                     far.owed = far.held.keys().copied().collect();
                 }
                 Step::Repeat => {
                     rib.repeat();
                     skipped = false;
+                    far.is_repeated = true;
                     far.owed = far.held.keys().copied().collect();
                 }
                 Step::SessionUp { several_paths } => {
                     let several: &[AfiSafi] = if several_paths { &FAMILIES } else { &[] };
                     rib.session_up(&FAMILIES, several);
                     skipped = false;
-                    far = Far { up: true, several_paths, ..Far::default() };
+                    far = Far { up: true, several_paths, now: far.now, ..Far::default() };
+                    touched.clear();
                 }
                 Step::SessionDown => {
                     rib.session_down();
@@ -234,6 +341,7 @@ proptest! {
                 .map(|(p, id, a)| ((p, far.id(id)), Arc::clone(a)))
                 .collect();
             prop_assert_eq!(&told, &far.held, "what was told");
+            check_pages(&rib, &far, &desired, &touched, start)?;
         }
 
         while far.take(&mut rib, 3) {}

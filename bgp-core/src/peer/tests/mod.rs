@@ -3,6 +3,7 @@
 mod collision;
 mod facts;
 mod hostile;
+mod listing;
 mod net;
 mod paths;
 mod policy;

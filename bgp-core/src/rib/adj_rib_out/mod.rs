@@ -11,11 +11,14 @@
 //! does not change, so that its progress is the only record of each route.
 
 mod family;
+mod listing;
 mod replay;
+mod times;
 mod withheld;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ipnet::IpNet;
 
@@ -26,6 +29,8 @@ use crate::wire::PathAttributes;
 
 use self::family::Family;
 
+pub use self::listing::{OutPage, OutRoute, OutRouteState};
+
 /// The Adj-RIB-Out of one peer.
 #[derive(Debug, Default)]
 pub struct AdjRibOut {
@@ -33,6 +38,8 @@ pub struct AdjRibOut {
     v6: Family<Key6>,
     /// Families of the session that have no routes here, and whose End-of-RIB has to be sent.
     others: BTreeSet<AfiSafi>,
+    /// The first time that the RIB was told. Ages are counted from here.
+    epoch: Option<Instant>,
     /// True if End-of-RIB must not be sent yet, see [`AdjRibOut::hold_end_of_rib`].
     end_of_rib_held: bool,
 }
@@ -219,6 +226,24 @@ impl AdjRibOut {
     #[must_use]
     pub fn withheld_changes(&self) -> u64 {
         self.v4.withheld().changes() + self.v6.withheld().changes()
+    }
+
+    /// The number of routes that the peer should have.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.v4.desired().len() + self.v6.desired().len()
+    }
+
+    /// Returns true if the peer should have no routes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns true if routes wait to be announced or withdrawn.
+    #[must_use]
+    pub fn has_pending(&self) -> bool {
+        self.has_reach() || self.v4.has_unreach() || self.v6.has_unreach()
     }
 
     /// The number of routes of this family that the peer should have.

@@ -7,6 +7,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::rib::adj_rib_out::times::Seconds;
 use crate::rib::key::Key;
 use crate::rib::table::{Table, same};
 use crate::wire::PathAttributes;
@@ -29,6 +30,21 @@ pub(super) struct Replay<K> {
     groups: Groups,
     /// True if routes are announced that the peer already has.
     pub(super) repeats: bool,
+    /// The time at which the walk began.
+    pub(super) since: Seconds,
+    /// The progress by time: the number of routes taken by the end of each second in which some were.
+    progress: Vec<(u32, Seconds)>,
+}
+
+/// The state of a key of `target` that was changed by nothing but the walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// The walk does not announce it, because the peer has it.
+    Unchanged,
+    /// The walk has yet to announce it.
+    Ahead,
+    /// The walk has announced it, at this time.
+    Announced(Seconds),
 }
 
 /// The key under which advertised routes are recorded. For a session with one path per prefix, it is the prefix alone.
@@ -56,6 +72,7 @@ impl<K: Key> Replay<K> {
         target: Table<K>,
         several_paths: bool,
         repeats: bool,
+        since: Seconds,
     ) -> Self {
         let mut groups = Groups::default();
         let mut selected: Vec<(u32, u32)> = Vec::with_capacity(target.len());
@@ -90,6 +107,8 @@ impl<K: Key> Replay<K> {
             ends,
             groups,
             repeats,
+            since,
+            progress: Vec::new(),
         }
     }
 
@@ -158,9 +177,96 @@ impl<K: Key> Replay<K> {
         end.map_or(self.order.len(), |end| *end as usize)
     }
 
+    /// Notes the time at which the routes were taken that have been taken since the last call.
+    pub(super) fn note_time(&mut self, now: Seconds) {
+        let taken = u32::try_from(self.taken).unwrap_or(u32::MAX);
+        match self.progress.last_mut() {
+            Some((end, time)) if *time == now => *end = taken,
+            _ => self.progress.push((taken, now)),
+        }
+    }
+
+    /// The time at which every route of `target` was announced, if the walk has announced all of them at one time.
+    pub(super) fn time_of_all(&self) -> Option<Seconds> {
+        match self.progress.as_slice() {
+            [(_, time)] if self.order.len() == self.target.len() => Some(*time),
+            _ => None,
+        }
+    }
+
+    /// The number of routes that the walk announces.
+    pub(super) fn announcements_len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The keys that the walk has announced, in the order of the walk, each with the time. They are
+    /// [session keys](session_key).
+    pub(super) fn announcements(&self, several_paths: bool) -> impl Iterator<Item = (K, Seconds)> {
+        self.order.iter().enumerate().take(self.taken).filter_map(move |(at, place)| {
+            let (key, _) = self.target.at(*place)?;
+            Some((session_key(key, several_paths), self.time_at(at)))
+        })
+    }
+
+    /// The state of a key of `target`. `several_paths`: as in [`new`](Self::new).
+    pub(super) fn progress(&self, key: K, several_paths: bool) -> Progress {
+        let attributes = session_path(&self.target, key, several_paths);
+        let group = attributes.and_then(|attributes| self.groups.get(attributes));
+        let Some(at) = group.and_then(|group| self.index(group as usize, key, several_paths))
+        else {
+            return Progress::Unchanged;
+        };
+        if at < self.taken { Progress::Announced(self.time_at(at)) } else { Progress::Ahead }
+    }
+
+    /// The place of a key in `order`, if it is in this group.
+    fn index(&self, group: usize, key: K, several_paths: bool) -> Option<usize> {
+        let start = group.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let (start, end) = (start.unwrap_or_default() as usize, *self.ends.get(group)? as usize);
+        let key = session_key(key, several_paths);
+        let found = self.order.get(start..end)?.binary_search_by(|place| {
+            let other = self.target.at(*place).map(|(other, _)| session_key(other, several_paths));
+            other.cmp(&Some(key))
+        });
+        Some(start + found.ok()?)
+    }
+
+    fn time_at(&self, at: usize) -> Seconds {
+        let later = self.progress.partition_point(|(end, _)| *end as usize <= at);
+        let found = self.progress.get(later).or_else(|| self.progress.last());
+        found.map_or(self.since, |(_, time)| *time)
+    }
+
+    /// The keys that the walk has announced, in order, each with the time. They are [session keys](session_key).
+    pub(super) fn announced(&self, several_paths: bool) -> impl Iterator<Item = (K, Seconds)> {
+        let places = self.order.iter().max().map_or(0, |last| *last as usize + 1);
+        let mut times: Vec<Option<Seconds>> = vec![None; places];
+        for (at, place) in self.order.iter().enumerate().take(self.taken) {
+            if let Some(time) = times.get_mut(*place as usize) {
+                *time = Some(self.time_at(at));
+            }
+        }
+        self.target.places().filter_map(move |(place, key, _)| {
+            let time = times.get(place as usize).copied().flatten()?;
+            Some((session_key(key, several_paths), time))
+        })
+    }
+
     /// The next key to withdraw.
     pub(super) fn next_withdrawal(&self) -> Option<K> {
         self.withdrawals.get(self.withdrawals_taken).copied()
+    }
+
+    /// The keys that still have to be withdrawn, in order, with the attributes that the peer has. `from`: the first to return.
+    pub(super) fn withdrawals_from(
+        &self,
+        from: Option<K>,
+        several_paths: bool,
+    ) -> impl Iterator<Item = (K, Option<&Arc<PathAttributes>>)> {
+        let left = self.withdrawals.get(self.withdrawals_taken..).unwrap_or_default();
+        let first = left.partition_point(|key| from.is_some_and(|from| *key < from));
+        let left = left.get(first..).unwrap_or_default().iter();
+        left.map(move |key| (*key, session_path(&self.base, *key, several_paths)))
     }
 
     /// The number of keys that still have to be withdrawn.

@@ -54,6 +54,11 @@ impl<K: Key> Withheld<K> {
         !self.reasons.is_empty() && self.reasons.contains_key(&key)
     }
 
+    /// The reason why a key cannot be sent, if it cannot.
+    pub(super) fn get(&self, key: K) -> Option<Unsendable> {
+        if self.reasons.is_empty() { None } else { self.reasons.get(&key).map(|why| **why) }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.reasons.len()
     }

@@ -1,15 +1,20 @@
 //! One family of an Adj-RIB-Out.
 //!
-//! Owns the desired routes and their differences to the advertised ones. `take.rs` gives routes to messages, and
-//! `advertised.rs` computes what the peer has.
+//! Owns the desired routes and their differences to the advertised ones. `take.rs` gives routes to messages, `advertised.rs`
+//! computes what the peer has, `announced.rs` since when, and `listing.rs` shows all of it in pages.
 
 mod advertised;
+mod announced;
+mod listing;
 mod take;
+
+pub(super) use self::listing::Listed;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::rib::adj_rib_out::replay::{Group, Replay, session_key, session_path};
+use crate::rib::adj_rib_out::replay::{Group, Progress, Replay, session_key, session_path};
+use crate::rib::adj_rib_out::times::{Seconds, Times};
 use crate::rib::adj_rib_out::withheld::Withheld;
 use crate::rib::key::Key;
 use crate::rib::table::{Table, differences, same};
@@ -23,6 +28,10 @@ const REPLAY_FROM: usize = if cfg!(test) { 3 } else { 1_024 };
 #[derive(Debug)]
 pub(super) struct Family<K> {
     desired: Table<K>,
+    /// The time of the current call.
+    now: Seconds,
+    /// The time at which each desired route was announced last, unless `replay` or `differing` has another.
+    times: Times<K>,
     /// True if there is a session that carries the family.
     up: bool,
     /// True if the session has every path to a prefix. Otherwise it has the first path.
@@ -62,12 +71,16 @@ struct Advertised {
     attributes: Option<Arc<PathAttributes>>,
     /// True if the route must be announced although it has not changed, because the peer asked for a refresh.
     owed: bool,
+    /// The time at which the key got into its state: it was scheduled, skipped, or announced.
+    since: Seconds,
 }
 
 impl<K> Default for Family<K> {
     fn default() -> Self {
         Self {
             desired: Table::default(),
+            now: 0,
+            times: Times::default(),
             up: false,
             several_paths: false,
             replay: None,
@@ -88,9 +101,19 @@ impl<K: Key> Family<K> {
         &self.desired
     }
 
+    /// Returns true if there are neither desired routes nor any to withdraw.
+    pub(super) fn is_empty(&self) -> bool {
+        self.desired.is_empty() && !self.has_unreach()
+    }
+
     /// The desired routes that cannot be sent on the session.
     pub(super) fn withheld(&self) -> &Withheld<K> {
         &self.withheld
+    }
+
+    /// Tells the time of the calls that follow.
+    pub(super) fn set_time(&mut self, now: Seconds) {
+        self.now = now;
     }
 
     pub(super) fn session_up(&mut self, several_paths: bool) {
@@ -98,13 +121,14 @@ impl<K: Key> Family<K> {
         self.several_paths = several_paths;
         self.end_of_rib = true;
         self.start_replay(Table::default(), false);
+        self.times = Times::same(self.now);
     }
 
     pub(super) fn session_down(&mut self) {
         let desired = std::mem::take(&mut self.desired);
         let mut withheld = std::mem::take(&mut self.withheld);
         withheld.clear();
-        *self = Self { desired, withheld, ..Self::default() };
+        *self = Self { desired, withheld, now: self.now, ..Self::default() };
     }
 
     pub(super) fn refresh(&mut self, bracketed: bool) {
@@ -128,6 +152,7 @@ impl<K: Key> Family<K> {
         if self.up {
             let advertised = self.advertised_by_key();
             self.start_replay(advertised, true);
+            self.times = Times::same(self.now);
         }
     }
 
@@ -147,8 +172,10 @@ impl<K: Key> Family<K> {
         } else if self.up {
             let repeats = self.is_repeating() || self.refresh != Refresh::None;
             let advertised = self.advertised_by_key();
+            let times = if repeats { Times::same(self.now) } else { self.times_for(routes) };
             self.desired = routes.clone();
             self.start_replay(advertised, repeats);
+            self.times = times;
         } else {
             self.desired = routes.clone();
         }
@@ -163,14 +190,32 @@ impl<K: Key> Family<K> {
         let session_key = session_key(key, self.several_paths);
         let before = session_path(&self.desired, session_key, self.several_paths).cloned();
         match attributes {
-            Some(attributes) => self.desired.insert(key, Arc::clone(attributes)),
-            None => self.desired.remove(key),
-        };
+            Some(attributes) => self.add(key, attributes),
+            None => {
+                self.times.removing(&self.desired, key);
+                self.desired.remove(key);
+            }
+        }
         let after = session_path(&self.desired, session_key, self.several_paths).cloned();
 
         if self.up && !same(before.as_ref(), after.as_ref()) {
             self.reschedule(session_key, before, after);
         }
+    }
+
+    /// Adds a path to the desired ones, or changes it.
+    fn add(&mut self, key: K, attributes: &Arc<PathAttributes>) {
+        let is_new = self.desired.insert(key, Arc::clone(attributes)).is_none();
+        if !self.up || !is_new {
+            return;
+        }
+
+        self.times.added(&self.desired, key);
+        // If it becomes the first path, and equals the one before, the peer has it for as long.
+        let mut paths = self.desired.paths(key).map(|(path, _)| path);
+        let sibling = paths.find(|path| *path != key && !self.several_paths);
+        let time = sibling.map_or(self.now, |sibling| self.times.get(&self.desired, sibling));
+        self.times.set(&self.desired, key, time);
     }
 
     /// Removes every path to the prefix of `key` from the desired routes.
@@ -187,7 +232,7 @@ impl<K: Key> Family<K> {
         before: Option<Arc<PathAttributes>>,
         after: Option<Arc<PathAttributes>>,
     ) {
-        let advertised = match self.differing.remove(&key) {
+        let mut advertised = match self.differing.remove(&key) {
             Some(advertised) => {
                 self.unreach.remove(&key);
                 if let Some(before) = before {
@@ -203,9 +248,11 @@ impl<K: Key> Family<K> {
         match after {
             Some(after) if advertised.owed || !is_known => {
                 self.reach.entry(Group(after)).or_default().insert(key);
+                advertised.since = self.now;
             }
             None if !is_known => {
                 self.unreach.insert(key);
+                advertised.since = self.now;
             }
             _ if self.replay.is_none() => return,
             // The peer has what it should have. The entry keeps a replay from announcing anything else.
@@ -220,13 +267,17 @@ impl<K: Key> Family<K> {
     /// The state of a key at the peer that was changed by nothing but a replay.
     fn advertised_so_far(&self, key: K, desired: Option<Arc<PathAttributes>>) -> Advertised {
         let Some(replay) = &self.replay else {
-            return Advertised { attributes: desired, owed: false };
+            return Advertised { attributes: desired, owed: false, since: self.now };
         };
 
         let attributes = replay.advertised(key, self.several_paths).cloned();
         let owed =
             attributes.is_some() && replay.repeats && replay.is_ahead(key, self.several_paths);
-        Advertised { attributes, owed }
+        let since = match replay.progress(key, self.several_paths) {
+            Progress::Announced(time) => time,
+            Progress::Unchanged | Progress::Ahead => self.now,
+        };
+        Advertised { attributes, owed, since }
     }
 
     fn is_repeating(&self) -> bool {
@@ -240,7 +291,8 @@ impl<K: Key> Family<K> {
         self.differing.clear();
         self.withheld.clear();
 
-        let replay = Replay::new(advertised, self.desired.clone(), self.several_paths, repeats);
+        let (target, now) = (self.desired.clone(), self.now);
+        let replay = Replay::new(advertised, target, self.several_paths, repeats, now);
         self.replay = Some(replay).filter(|replay| !replay.is_over());
     }
 
@@ -257,6 +309,7 @@ impl<K: Key> Family<K> {
             return;
         }
 
+        self.times = self.times_after_replay();
         self.replay = None;
         let (desired, withheld) = (&self.desired, &self.withheld);
         self.differing.retain(|key, advertised| {

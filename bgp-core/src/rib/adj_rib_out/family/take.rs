@@ -102,6 +102,7 @@ impl<K: Key> Family<K> {
             taken += usize::from(fits);
             fits
         });
+        replay.note_time(self.now);
         taken
     }
 
@@ -121,9 +122,10 @@ impl<K: Key> Family<K> {
 
             if self.replay.is_none() {
                 self.differing.remove(&key);
+                self.times.set_paths(&self.desired, key, self.several_paths, self.now);
             } else if let Some(advertised) = self.differing.get_mut(&key) {
                 let attributes = Some(Arc::clone(&attributes));
-                *advertised = Advertised { attributes, owed: false };
+                *advertised = Advertised { attributes, owed: false, since: self.now };
             }
         }
 
@@ -159,7 +161,7 @@ impl<K: Key> Family<K> {
             if attributes.is_some() {
                 self.unreach.insert(key);
             }
-            self.differing.insert(key, Advertised { attributes, owed: false });
+            self.differing.insert(key, Advertised { attributes, owed: false, since: self.now });
             self.withheld.insert(key, why);
         }
         self.taken();
@@ -180,7 +182,7 @@ impl<K: Key> Family<K> {
 
             if self.replay.is_some() || self.withheld.contains(key) {
                 if let Some(advertised) = self.differing.get_mut(&key) {
-                    *advertised = Advertised::default();
+                    *advertised = Advertised { since: advertised.since, ..Advertised::default() };
                 }
             } else {
                 self.differing.remove(&key);
