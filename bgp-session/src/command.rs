@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bgp_core::{
     AfiSafi,
     peer::RefreshError,
-    rib::{Route, RouteSet, UnsendableRoute},
+    rib::{Nlri, OutPage, Route, RouteSet, UnsendableRoute},
     wire::{CeaseSubcode, Notification},
 };
 use ipnet::IpNet;
@@ -33,6 +33,9 @@ pub(crate) enum Command {
     Resend(AfiSafi, RefreshAnswer),
     /// Answer with the routes that the session cannot carry, once the earlier commands have been handled.
     Unsendable(oneshot::Sender<Vec<UnsendableRoute>>),
+    /// Answer with the routes of the Adj-RIB-Out from here on, at most this number, once the earlier commands have been
+    /// handled.
+    AdjRibOut(Option<Nlri>, usize, oneshot::Sender<OutPage>),
     /// Send this to the peer, and start no session until [`Command::Enable`].
     Disable(Notification),
     /// Start sessions again.

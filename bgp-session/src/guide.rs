@@ -61,6 +61,7 @@
 //! | When is the next attempt due? | `timers`, [`time_left`](crate::PeerStatus::time_left), `bfd_hold_until` |
 //! | Over which connection? | `endpoints`, `direction` |
 //! | Does it say anything? | `stats`: messages by type and direction, octets |
+//! | Which routes does it have, and since when? | `routes`, [`PeerHandle::adj_rib_out`](crate::PeerHandle::adj_rib_out): page by page, with attributes, state and time |
 //! | What does BFD say? | [`PeerHandle::bfd`](crate::PeerHandle::bfd): states, discriminators, intervals, the reasons of both ends |
 //!
 //! ```

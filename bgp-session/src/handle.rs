@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bgp_core::{
     AfiSafi,
     peer::RefreshError,
-    rib::{Route, RouteSet, UnsendableRoute},
+    rib::{Nlri, OutPage, Route, RouteSet, UnsendableRoute},
     wire::{CeaseSubcode, Notification},
 };
 use ipnet::IpNet;
@@ -106,6 +106,30 @@ impl PeerHandle {
     pub async fn unsendable(&self) -> Result<Vec<UnsendableRoute>, SpeakerError> {
         let (answer, outcome) = oneshot::channel();
         self.send(Command::Unsendable(answer)).await?;
+        outcome.await.map_err(|_| self.gone())
+    }
+
+    /// Returns the routes of the peer's Adj-RIB-Out from a prefix on, or from the first one, IPv4 before IPv6: those that the
+    /// peer should have, and those that have yet to be withdrawn. Each has its attributes as they are sent, its state at the
+    /// peer, and the time since when. Ask for the rest with [`OutPage::next`].
+    ///
+    /// A page has at most `most` routes, and no more than 1,024, so that the session waits only a short time for it. Routes
+    /// may change between two pages, so that the pages together are no snapshot. The answer covers all earlier requests, also
+    /// those of other handles, as far as the peer accepts octets.
+    ///
+    /// In the last stage of a [drain](crate::Speaker::drain) the peer should have no routes, so that there are none here
+    /// when they are withdrawn.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn adj_rib_out(
+        &self,
+        from: Option<Nlri>,
+        most: usize,
+    ) -> Result<OutPage, SpeakerError> {
+        let (answer, outcome) = oneshot::channel();
+        self.send(Command::AdjRibOut(from, most, answer)).await?;
         outcome.await.map_err(|_| self.gone())
     }
 

@@ -103,7 +103,7 @@ pub use bgp_core::{
         ConfigChange, Endpoints, Exceeded, Import, KeptFor, LastMessages, MessageCounts, PeerStats,
         PeerTimer, PrefixLimit, PrefixLimits, RefreshError, RunningTimer, TakesEffect, Timed,
     },
-    rib::{Nlri, Route, RouteSet, Unsendable, UnsendableRoute},
+    rib::{Nlri, OutPage, OutRoute, OutRouteState, Route, RouteSet, Unsendable, UnsendableRoute},
     wire::{
         AddPathMode, Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community,
         ErrorCode, ExtendedCommunity, LargeCommunity, NextHop, Notification, Open, Origin,

@@ -72,6 +72,13 @@ pub struct PeerStatus {
     /// Octets composed for the peer that its connections have not taken yet. Their number stays high if the peer does not
     /// read. As up to date as `stats`.
     pub octets_waiting: usize,
+    /// The number of routes that the peer should have, after the export policy; [`PeerHandle::adj_rib_out`] lists them. As up
+    /// to date as `stats`.
+    ///
+    /// [`PeerHandle::adj_rib_out`]: crate::PeerHandle::adj_rib_out
+    pub routes: usize,
+    /// True if routes wait to be announced or withdrawn. As up to date as `stats`.
+    pub routes_pending: bool,
     /// The number of routes that the session cannot carry; [`PeerHandle::unsendable`] lists them, with the reasons. 0 while
     /// no session is up.
     ///

@@ -10,7 +10,7 @@ use bgp_core::{
     Asn, BgpIdentifier, Direction,
     fsm::TransportError,
     peer::{ConnectionRefused, Output, Peer, PeerSettings},
-    rib::UnsendableRoute,
+    rib::{Nlri, OutPage, UnsendableRoute},
     wire::{CeaseSubcode, Notification},
 };
 use bytes::BytesMut;
@@ -50,6 +50,12 @@ pub(crate) const WAITING_CONNECTIONS: usize = 4;
 /// The most octets of messages that a task handles with one work permit: some 1,000 routes.
 const MOST_OCTETS: usize = 4 * 1_024;
 
+/// The most routes of a page of the Adj-RIB-Out.
+const MOST_LISTED: usize = 1_024;
+
+/// A request for a page of the Adj-RIB-Out: the start, the most routes, and the way to answer.
+type PageRequest = (Option<Nlri>, usize, oneshot::Sender<OutPage>);
+
 /// The most octets that a task handles without a work permit: KEEPALIVEs, a few routes.
 const FEW_OCTETS: usize = 512;
 
@@ -77,6 +83,8 @@ pub(crate) struct PeerTask {
     reports: Reports,
     /// Requests for the routes that the session cannot carry, answered when all that can be sent has been.
     unsendable_requests: Vec<oneshot::Sender<Vec<UnsendableRoute>>>,
+    /// A request for a page of the Adj-RIB-Out, answered at the same time.
+    page_request: Option<PageRequest>,
     alarm: Alarm,
     /// The source of wakes that was polled last.
     last_source: usize,
@@ -122,6 +130,7 @@ impl PeerTask {
             bfd,
             reports,
             unsendable_requests: Vec::new(),
+            page_request: None,
             alarm: Alarm::new(),
             last_source: 0,
             unread: Vec::new(),
@@ -143,7 +152,7 @@ impl PeerTask {
             }
             self.fill_outboxes();
             self.publish();
-            self.answer_unsendable_requests();
+            self.answer_requests();
             if self.ending {
                 break;
             }
@@ -228,6 +237,7 @@ impl PeerTask {
 
     /// Handles a command and those that wait behind it. If one undoes another, nothing is sent for either.
     fn obey(&mut self, command: Command, registration: &Registration) {
+        self.peer.set_time(clock::now());
         let mut next = Some(command);
         let mut left = crate::command::CAPACITY;
 
@@ -242,6 +252,11 @@ impl PeerTask {
                 Command::Refresh(family, answer) => self.refresh(family, answer),
                 Command::Resend(family, answer) => self.resend(family, answer),
                 Command::Unsendable(answer) => self.unsendable_requests.push(answer),
+                Command::AdjRibOut(from, most, answer) => {
+                    // One page a round, so that the session goes on in between.
+                    self.page_request = Some((from, most, answer));
+                    return;
+                }
                 Command::Shutdown(cease) => return self.end(cease),
                 Command::Abandon => return self.abandon(),
                 // The outputs of these must be performed before the next command.
@@ -253,10 +268,13 @@ impl PeerTask {
         }
     }
 
-    fn answer_unsendable_requests(&mut self) {
+    fn answer_requests(&mut self) {
+        // The callers may have stopped waiting for the answers.
         for answer in self.unsendable_requests.drain(..) {
-            // The caller may have stopped waiting for the answer.
             let _ = answer.send(self.peer.unsendable());
+        }
+        if let Some((from, most, answer)) = self.page_request.take() {
+            let _ = answer.send(self.peer.adj_rib_out_page(from, most.min(MOST_LISTED)));
         }
     }
 

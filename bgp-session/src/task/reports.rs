@@ -294,6 +294,8 @@ impl Reports {
             status.connect_retry_counter = peer.connect_retry_counter();
             status.octets_waiting = session.octets_waiting;
             status.bfd_hold_until = session.bfd_hold_until;
+            status.routes = peer.adj_rib_out().len();
+            status.routes_pending = peer.adj_rib_out().has_pending();
             status.unsendable = peer.unsendable_len();
             status.prefixes_held = peer.adj_rib_in().len();
             if changes.any {
@@ -388,6 +390,8 @@ pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
         bfd_hold_until: None,
         stats: PeerStats::default(),
         octets_waiting: 0,
+        routes: 0,
+        routes_pending: false,
         unsendable: 0,
         prefixes_held: 0,
     }

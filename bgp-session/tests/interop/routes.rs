@@ -1,8 +1,8 @@
 //! Stories of routes and their attributes, in both directions, over each kind of session.
 
 use bgp_session::{
-    AfiSafi, AsPath, Asn, Community, ExtendedCommunity, Import, LargeCommunity, PathAttributes,
-    PeerConfig, Route, RouteSet,
+    AfiSafi, AsPath, Asn, Community, ExtendedCommunity, Import, IpNet, LargeCommunity,
+    OutRouteState, PathAttributes, PeerConfig, Route, RouteSet,
 };
 use test_peers::{Neighbor, Originated, Router, RouterConfig, wait_until};
 
@@ -29,6 +29,17 @@ pub(crate) fn routes_arrive_with_the_attributes_they_were_given<R: Router>(site:
         assert_eq!((path.as_path.as_slice(), path.med), (&[NODE_AS][..], Some(7)));
         assert_eq!(path.local_pref, None, "LOCAL_PREF has no place in an external session");
         assert_eq!(path.communities, [(64635, 100), (65535, 65281)]);
+
+        // What we list is what the router has.
+        let first: IpNet = prefix("172.22.35.70/32");
+        let listed = runtime.block_on(peer.adj_rib_out(Some(first.into()), 1)).unwrap();
+        let [route] = &listed.routes[..] else { panic!("{listed:?}") };
+        assert_eq!((route.prefix, route.state), (first, OutRouteState::Sent));
+        let (sent, next_hop) = (&route.attributes, route.attributes.next_hop.unwrap());
+        assert_eq!((next_hop.address(), sent.med), (path.next_hop, path.med));
+        assert_eq!(sent.as_path, AsPath::sequence([Asn(NODE_AS)]));
+        assert_eq!(sent.communities.len(), 2);
+
         let path = only_path(&router, "fd22:0:0:70::/64");
         assert_eq!((path.next_hop, path.communities), (address(NODE_IPV6), vec![(64635, 6)]));
         let path = only_path(&router, "200.1.154.0/24");

@@ -8,6 +8,7 @@ mod collision;
 mod events;
 mod facts;
 mod faults;
+mod listing;
 mod loopback;
 mod many;
 mod md5;
