@@ -130,6 +130,11 @@ impl ServiceBgpStatuses {
         self.list_again(Instant::now());
     }
 
+    /// Returns true if a Service is announced to a peer, by the last [`set`](Self::set).
+    pub(super) fn is_announced(&self, key: &ServiceKey) -> bool {
+        self.services.get(key).is_some_and(|entry| entry.desired.is_some())
+    }
+
     /// Sets the peers to which a Service is announced from now on.
     pub(super) fn set(&mut self, key: &ServiceKey, peers: BTreeSet<String>) {
         // Remove and insert the entry, so that the map uses the key whose names the engine shares.

@@ -31,7 +31,7 @@ use ferrolb_node::metrics::{self, Latency, Sample};
 use ferrolb_node::probe::NodeProbes;
 use ferrolb_node::signals::Signals;
 use lb_adapter::engine::{Change, Engine};
-use lb_adapter::model::NextHopPolicy;
+use lb_adapter::model::{NextHopPolicy, ServiceKey};
 use lb_adapter::planner::PlannerOptions;
 
 /// Runs until a signal arrives.
@@ -203,9 +203,11 @@ impl Speaker {
             self.apply(change);
         }
 
+        let reports = &self.reports.services;
+        let is_announced = |key: &ServiceKey| reports.is_announced(key);
         let changes = match self.pending.take_dataplane() {
-            Targets::All => self.dataplane.update_all(&self.engine),
-            Targets::Of(services) => self.dataplane.update(&self.engine, &services),
+            Targets::All => self.dataplane.update_all(&self.engine, is_announced),
+            Targets::Of(services) => self.dataplane.update(&self.engine, &services, is_announced),
         };
         for change in changes {
             self.apply(change);

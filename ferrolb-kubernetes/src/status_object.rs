@@ -126,13 +126,14 @@ impl StatusObject {
         self.writer.mark_at(&(), Instant::now() + self.pace);
     }
 
-    /// Waits until [`write`](Self::write) has to be called. Cancel safe.
+    /// Waits until [`write`](Self::write) has to be called, or until a write has succeeded. Cancel safe.
     pub(super) async fn due(&mut self) {
         while let Some(((), outcome)) = self.writer.next().await {
             match outcome {
                 Outcome::Done(observed) => {
                     self.observed = Some(observed);
                     self.reported = self.write_began;
+                    return;
                 }
                 Outcome::Outdated => self.forget_written(),
                 Outcome::Failed(error) => {

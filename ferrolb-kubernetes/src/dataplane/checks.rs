@@ -47,13 +47,14 @@ pub(super) async fn run(
         Check::HealthPortAndConnect(port, target) => {
             let (found, has_answered) = check_health_port(*port, service, node).await;
             match found {
-                Observation::DoesNot(_) => (found, has_answered),
-                _ => (check_connect(target).await, has_answered),
+                Observation::Forwards => (check_connect(target).await, has_answered),
+                _ => (found, has_answered),
             }
         }
         Check::Connect(target) => (check_connect(target).await, false),
         Check::ClosedPortAndConnect(port, target) => {
-            if get_from_node(*port, node).await.is_ok() {
+            let former = get_from_node(*port, node).await;
+            if former.is_ok_and(|(_, body)| other_service(&body, service).is_none()) {
                 let problem = format!("its former health port {port} is still served");
                 return (Observation::DoesNot(problem), false);
             }
@@ -89,7 +90,8 @@ async fn check_health_port(
     match status {
         StatusCode::OK => (Observation::Forwards, true),
         StatusCode::SERVICE_UNAVAILABLE => {
-            (fails("reports that no endpoint on the node is ready".to_owned()), true)
+            let problem = "reports that no endpoint on the node is ready";
+            (Observation::NoEndpoint(format!("its health port {port} {problem}")), true)
         }
         other => (fails(format!("answers with status {}", other.as_u16())), false),
     }
@@ -101,7 +103,13 @@ fn other_service(body: &[u8], service: &ServiceKey) -> Option<String> {
     let namespace = answer["service"]["namespace"].as_str()?;
     let name = answer["service"]["name"].as_str()?;
     let is_same = *namespace == *service.namespace && *name == *service.name;
-    (!is_same).then(|| format!("{namespace}/{name}"))
+    (!is_same).then(|| format!("{}/{}", shown(namespace), shown(name)))
+}
+
+/// Returns a text of an answer as far as it can be a name.
+fn shown(text: &str) -> String {
+    let is_of_name = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
+    text.chars().take_while(is_of_name).take(63).collect()
 }
 
 /// Requests `/healthz` at the first address of the node, or at its loopback address if none is known.

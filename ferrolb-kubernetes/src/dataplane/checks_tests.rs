@@ -46,7 +46,7 @@ async fn check(port: u16) -> (String, bool) {
     let found = match found {
         Observation::Forwards => "forwards".to_owned(),
         Observation::ForwardsNow => panic!("no check of a health port"),
-        Observation::DoesNot(problem) => {
+        Observation::NoEndpoint(problem) | Observation::DoesNot(problem) => {
             let prefix = format!("its health port {port} ");
             problem.strip_prefix(&prefix).expect("the port is named").to_owned()
         }

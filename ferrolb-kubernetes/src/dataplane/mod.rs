@@ -39,7 +39,7 @@ use lb_adapter::model::{DataplaneGate, ServiceKey};
 
 use super::SpeakerOptions;
 use cluster_view::ClusterView;
-use node_gate::NodeGate;
+use node_gate::{DueCheck, HoldEnd, NodeGate, Origin};
 use proxy_health::ProxyHealth;
 use service_gate::Observation;
 use timing::{Moment, Timing};
@@ -88,8 +88,8 @@ impl Default for DataplaneOptions {
 }
 
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type PendingCheck = Pending<(ServiceKey, Observation, bool)>;
-type PendingProxyCheck = Pending<Result<ProxyHealth, String>>;
+type PendingCheck = Pending<(ServiceKey, u32, Observation, bool)>;
+type PendingProxyCheck = Pending<(Instant, Result<ProxyHealth, String>)>;
 type PendingView = Pending<(Vec<ServiceKey>, Result<ClusterView, kube::Error>)>;
 
 /// The most checks at a time.
@@ -98,8 +98,10 @@ const CHECKS: usize = 32;
 const PROXY_PERIOD: Duration = Duration::from_secs(1);
 /// The same while the last sync decides about a Service.
 const FAST_PROXY_PERIOD: Duration = Duration::from_millis(50);
-/// The longest time for which sessions wait for the first checks.
-const FIRST_CHECKS: Duration = Duration::from_secs(1);
+/// The time for which sessions wait for the first checks, beyond the time that the dataplane takes to follow a change.
+const FIRST_CHECKS: Duration = Duration::from_millis(300);
+/// The longest such time: much less than the 120 s for which routers keep routes over a restart.
+const LONGEST_FIRST_CHECKS: Duration = Duration::from_secs(5);
 
 impl Dataplane {
     /// The gate of a node without Services.
@@ -123,8 +125,13 @@ impl Dataplane {
         }
     }
 
-    /// Takes the targets of all Services from the engine. Returns the changes that follow at once.
-    pub(super) fn update_all(&mut self, engine: &Engine) -> Vec<Change> {
+    /// Takes the targets of all Services from the engine. Returns the changes that follow at once. `is_announced` returns true for
+    /// a Service that the node has announced until now.
+    pub(super) fn update_all(
+        &mut self,
+        engine: &Engine,
+        is_announced: impl Fn(&ServiceKey) -> bool,
+    ) -> Vec<Change> {
         let mut nodes = engine.nodes();
         if let Some(node) = nodes.find(|node| node.name == self.node) {
             self.addresses.clone_from(&node.addresses);
@@ -137,12 +144,15 @@ impl Dataplane {
         let is_initial = self.first_checks_until.is_none();
         let mut keys = BTreeSet::new();
         for (key, target) in engine.dataplane_targets(&self.node) {
-            self.gate.set_target(key, Some(&target), is_initial, now);
+            let origin = if is_initial { Origin::Initial } else { origin(is_announced(key)) };
+            self.gate.set_target(key, Some(&target), origin, now);
+            compare(&mut self.gate, engine, &self.node, key);
             keys.insert(key.clone());
         }
         self.gate.retain(&keys);
 
-        self.first_checks_until.get_or_insert_with(|| Instant::now() + FIRST_CHECKS);
+        let wait = (self.options.delay + FIRST_CHECKS).min(LONGEST_FIRST_CHECKS);
+        self.first_checks_until.get_or_insert_with(|| Instant::now() + wait);
         self.take_changes()
     }
 
@@ -151,13 +161,15 @@ impl Dataplane {
         &mut self,
         engine: &Engine,
         services: &BTreeSet<ServiceKey>,
+        is_announced: impl Fn(&ServiceKey) -> bool,
     ) -> Vec<Change> {
         let now = self.now();
         for key in services {
             let target = engine.dataplane_target(&self.node, key);
             // The engine's own copy of the key shares its memory.
             let key = engine.key_of(key).unwrap_or(key);
-            self.gate.set_target(key, target.as_ref(), false, now);
+            self.gate.set_target(key, target.as_ref(), origin(is_announced(key)), now);
+            compare(&mut self.gate, engine, &self.node, key);
         }
         self.take_changes()
     }
@@ -168,21 +180,28 @@ impl Dataplane {
             let changes = self.take_changes();
             let has_pending = self.first_checks_are_pending();
             let have_ended = std::mem::replace(&mut self.has_pending, has_pending) && !has_pending;
-            if !changes.is_empty() || have_ended {
+            if have_ended {
+                self.gate.end_first_checks(self.now());
+                let mut changes = changes;
+                changes.extend(self.take_changes());
+                return changes;
+            }
+            if !changes.is_empty() {
                 return changes;
             }
 
             self.start_checks();
             let wake = self.next_wake();
             tokio::select! {
-                Some((key, found, has_answered)) = self.checks.next(), if !self.checks.is_empty() => {
+                Some(result) = self.checks.next(), if !self.checks.is_empty() => {
+                    let (key, generation, found, has_answered) = result;
                     let now = self.now();
-                    self.gate.observe(&key, found, has_answered, now);
+                    self.gate.observe((&key, generation), found, has_answered, now);
                 }
-                health = or_pending(&mut self.proxy) => {
+                (asked, health) = or_pending(&mut self.proxy) => {
                     self.proxy = None;
-                    let now = self.now();
-                    self.gate.set_proxy_health(health, now);
+                    let (asked, now) = (Moment::of(asked, self.begin), self.now());
+                    self.gate.set_proxy_health(health, asked, now);
                 }
                 (services, view) = or_pending(&mut self.view) => {
                     self.view = None;
@@ -201,11 +220,11 @@ impl Dataplane {
 
         let now = self.now();
         let free = CHECKS.saturating_sub(self.checks.len());
-        for (key, check) in self.gate.due(now, free) {
+        for DueCheck { service, check, generation } in self.gate.due(now, free) {
             let addresses = self.addresses.clone();
             self.checks.push(Box::pin(async move {
-                let (found, has_answered) = checks::run(&check, &key, &addresses).await;
-                (key, found, has_answered)
+                let (found, has_answered) = checks::run(&check, &service, &addresses).await;
+                (service, generation, found, has_answered)
             }));
         }
 
@@ -214,7 +233,9 @@ impl Dataplane {
             self.next_proxy_check = instant + PROXY_PERIOD;
             let (port, addresses) = (self.options.kube_proxy_port, self.addresses.clone());
             self.proxy =
-                Some(Box::pin(async move { checks::proxy_health(port, &addresses).await }));
+                Some(Box::pin(
+                    async move { (instant, checks::proxy_health(port, &addresses).await) },
+                ));
         }
 
         if self.view.is_none()
@@ -263,21 +284,27 @@ impl Dataplane {
     }
 
     fn take_view(&mut self, services: &[ServiceKey], view: Result<ClusterView, kube::Error>) {
+        let now = self.now();
         match view {
-            Ok(view) => {
-                let now = self.now();
-                self.gate.set_view(services, &view, now);
-            }
+            Ok(view) => self.gate.set_view(services, &view, now),
             Err(error) => {
+                self.gate.lose_view(services, now);
                 tracing::debug!(error = causes(&error), "cannot read the state of the other nodes");
             }
         }
     }
 
     fn take_changes(&mut self) -> Vec<Change> {
-        for (service, time) in self.gate.take_hold_times() {
-            self.hold_time.observe(time.as_secs_f64());
-            tracing::info!(%service, held_back = ?time, "the dataplane forwards to the Service: announcing it");
+        for HoldEnd { service, held, is_ready } in self.gate.take_hold_times() {
+            self.hold_time.observe(held.as_secs_f64());
+            if is_ready {
+                tracing::info!(%service, held_back = ?held, "announcing: the dataplane forwards to the Service");
+            } else {
+                tracing::warn!(
+                    %service, held_back = ?held,
+                    "announcing with a low preference: the dataplane may not forward to the Service"
+                );
+            }
         }
 
         let mut changes = Vec::new();
@@ -291,7 +318,7 @@ impl Dataplane {
         Moment::of(Instant::now(), self.begin)
     }
 
-    /// Returns true if sessions should not begin yet, because Services that existed at the start have not been checked.
+    /// Returns true if sessions should not begin yet, because Services that existed at the start are still held back.
     pub(super) fn first_checks_are_pending(&self) -> bool {
         self.first_checks_until.is_some_and(|until| Instant::now() < until)
             && self.gate.has_unchecked()
@@ -318,6 +345,18 @@ impl Dataplane {
             hold_time: self.hold_time.clone(),
         }
     }
+}
+
+/// Reports the state of a Service again if the engine has another one: the engine forgets what it knows of a Service or a Node
+/// that is deleted, also if the next event creates it again.
+fn compare(gate: &mut NodeGate, engine: &Engine, node: &str, key: &ServiceKey) {
+    if gate.status(key).as_ref() != engine.dataplane_status(node, key) {
+        gate.mark(key);
+    }
+}
+
+fn origin(is_announced: bool) -> Origin {
+    if is_announced { Origin::Announced } else { Origin::New }
 }
 
 /// Waits for the work that is under way, and never returns if there is none.

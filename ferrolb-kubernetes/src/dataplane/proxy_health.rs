@@ -47,7 +47,9 @@ impl ProxyHealth {
         let since_sync = PerFamily { ipv4: since_sync("IPv4"), ipv6: since_sync("IPv6") };
         // The status is 503 also on a node that the autoscaler is about to delete, where kube-proxy still works.
         let is_healthy = status == 200 || answer["healthy"] == true;
-        Ok(Self { is_healthy, since_sync })
+        // It is also 200 while kube-proxy starts and has no family yet.
+        let is_starting = answer["status"].as_object().is_some_and(serde_json::Map::is_empty);
+        Ok(Self { is_healthy: is_healthy && !is_starting, since_sync })
     }
 }
 
@@ -85,6 +87,13 @@ mod tests {
         let mut leaving = answer;
         (leaving["healthy"], leaving["nodeEligible"]) = (json!(true), json!(false));
         assert_eq!(read(503, &leaving), Ok(ProxyHealth { is_healthy: true, since_sync }));
+    }
+
+    #[test]
+    fn a_kube_proxy_that_starts_is_not_healthy_yet() {
+        let answer = json!({"lastUpdated": "2026-11-30T08:00:10Z", "currentTime": "2026-11-30T08:00:10Z", "healthy": true, "status": {}});
+        let starting = ProxyHealth { is_healthy: false, since_sync: PerFamily::default() };
+        assert_eq!(read(200, &answer), Ok(starting));
     }
 
     #[test]

@@ -118,18 +118,15 @@ impl Engine {
         })
     }
 
-    /// Returns the states of a node's dataplane, by Service.
-    pub fn dataplane_statuses(
-        &self,
-        node: &str,
-    ) -> impl Iterator<Item = (&ServiceKey, &DataplaneStatus)> {
-        self.observations.dataplane(node)
-    }
-
     fn remote_endpoints(&self, node: &str, key: &ServiceKey) -> Vec<IpAddr> {
         let endpoints = self.store.endpoints_of(key);
         let remote = endpoints.filter(|endpoint| endpoint.node_name != Some(node));
         remote.filter_map(|endpoint| endpoint.address).take(MAX_REMOTE_ENDPOINTS).collect()
+    }
+
+    /// Returns the state of a node's dataplane for one Service.
+    pub fn dataplane_status(&self, node: &str, key: &ServiceKey) -> Option<&DataplaneStatus> {
+        self.observations.dataplane_status(node, key)
     }
 
     /// Returns a hash of what the dataplane of a node forwards to.

@@ -69,12 +69,13 @@ impl Observations {
         self.nodes.get(node).into_iter().flat_map(|observations| &observations.probes)
     }
 
-    /// Returns the states of a node's dataplane.
-    pub(super) fn dataplane(
+    /// Returns the state of a node's dataplane for a Service.
+    pub(super) fn dataplane_status(
         &self,
         node: &str,
-    ) -> impl Iterator<Item = (&ServiceKey, &DataplaneStatus)> {
-        self.nodes.get(node).into_iter().flat_map(|observations| &observations.dataplane)
+        service: &ServiceKey,
+    ) -> Option<&DataplaneStatus> {
+        self.nodes.get(node)?.dataplane.get(service)
     }
 }
 

@@ -3,13 +3,15 @@
 use std::net::IpAddr;
 
 use super::super::proxy_health::PerFamily;
-use super::super::timing::Moment;
+use super::super::timing::{Moment, Timing};
 
 /// The facts about a node on which the gates of its Services depend.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::dataplane) struct NodeFacts {
     /// The last answer of kube-proxy that it is healthy.
     pub(in crate::dataplane) proxy_ok: Option<Moment>,
+    /// The moment since which kube-proxy has answered that it is healthy.
+    pub(in crate::dataplane) proxy_since: Option<Moment>,
     /// The moment since which kube-proxy, which the cluster has, does not answer or reports that it is stuck.
     pub(in crate::dataplane) proxy_failing: Option<Moment>,
     /// The end of kube-proxy's last sync of rules.
@@ -17,6 +19,17 @@ pub(in crate::dataplane) struct NodeFacts {
     pub(in crate::dataplane) health_ports: HealthPorts,
     /// The last write of the report about this node.
     pub(in crate::dataplane) reported: Option<Moment>,
+}
+
+impl NodeFacts {
+    /// Returns true if kube-proxy has been in operation for long enough to have rules for everything that it knows.
+    pub(in crate::dataplane) fn proxy_has_run(&self, now: Moment, timing: &Timing) -> bool {
+        let Some(since) = self.proxy_since else { return false };
+        let syncs = [self.synced.ipv4, self.synced.ipv6];
+        let reports_syncs = syncs.iter().any(Option::is_some);
+        let is_old = |synced: &Moment| now.since(*synced) >= timing.settle * 2;
+        !reports_syncs || syncs.iter().flatten().any(is_old) || now.since(since) >= timing.settle
+    }
 }
 
 /// The health ports of a cluster's Services.
@@ -37,6 +50,8 @@ pub(in crate::dataplane) enum Observation {
     Forwards,
     /// It does, and with rules from after the last change.
     ForwardsNow,
+    /// The health port reports that the node has no ready endpoint.
+    NoEndpoint(String),
     /// It does not, for this reason.
     DoesNot(String),
 }

@@ -16,16 +16,16 @@
 
 mod facts;
 mod schedule;
+mod target;
 mod withdrawal;
 
-use std::net::IpAddr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use lb_adapter::engine::{DataplaneTarget, RouteDemand};
 use lb_adapter::model::{DataplaneGate, ExternalTrafficPolicy};
 use lb_adapter::planner::DataplaneStatus;
 
-use super::proxy_health::PerFamily;
 use super::timing::{Moment, SKEW, Timing};
 
 pub(super) use facts::{Check, ConnectTarget, HealthPorts, NodeFacts, Observation};
@@ -42,15 +42,11 @@ pub(super) struct ServiceGate {
     former_port: Option<u16>,
     /// The target of connections, only until the Service is announced.
     connect: Option<Box<ConnectTarget>>,
-    /// A hash of the addresses.
-    addresses: u64,
-    /// The families of the addresses.
-    families: PerFamily<bool>,
+    ipv4: Option<Ipv4Addr>,
+    ipv6: Option<Ipv6Addr>,
     fingerprint: u64,
     /// The last change of what the dataplane forwards to.
     changed: Moment,
-    /// True if it is a change of endpoints, which causes a sync, and not the appearance of the Service.
-    has_changed: bool,
     /// True if an observation may still show the state before the last change, so that it has to be confirmed.
     is_doubtful: bool,
     /// True if the Service existed when the process started.
@@ -65,8 +61,11 @@ pub(super) struct ServiceGate {
     /// The first of the latest successful checks in a row.
     forwards_since: Option<Moment>,
     next_check: Option<Moment>,
-    /// The reason for the state, for people.
+    /// The reason for the state, for people, and the time at which it was set.
     problem: Option<Box<str>>,
+    noted: Moment,
+    /// Differs for each target of checks, so that a late result of a former one is recognised.
+    pub(super) generation: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,12 +93,7 @@ enum State {
 
 impl ServiceGate {
     /// Makes the gate of a Service that is not announced.
-    pub(super) fn new(
-        target: &DataplaneTarget,
-        addresses: u64,
-        now: Moment,
-        timing: &Timing,
-    ) -> Self {
+    pub(super) fn new(target: &DataplaneTarget, now: Moment, timing: &Timing) -> Self {
         let mut gate = Self {
             gate: target.gate,
             policy: target.policy,
@@ -108,11 +102,10 @@ impl ServiceGate {
             health_port: target.health_check_node_port,
             former_port: None,
             connect: None,
-            addresses,
-            families: PerFamily::default(),
+            ipv4: None,
+            ipv6: None,
             fingerprint: target.fingerprint,
             changed: now,
-            has_changed: false,
             is_doubtful: false,
             is_initial: false,
             is_unproven: true,
@@ -122,9 +115,19 @@ impl ServiceGate {
             forwards_since: None,
             next_check: None,
             problem: None,
+            noted: now,
+            generation: 0,
         };
-        gate.set_target(target, addresses, now, timing);
+        gate.set_target(target, now, timing);
         gate
+    }
+
+    /// Marks a Service whose routes the node announces already, as before a pool got a gate.
+    pub(super) fn announced(mut self, now: Moment) -> Self {
+        if matches!(self.state, State::Held { .. }) {
+            self.enter(State::Announced { since: now }, now);
+        }
+        self
     }
 
     /// Marks a Service that existed when the process started. kube-proxy has followed the changes before that if it is healthy.
@@ -132,109 +135,6 @@ impl ServiceGate {
         self.is_initial = true;
         self.is_unproven = false;
         self
-    }
-
-    /// Follows a change of the API. `addresses` is a hash of the Service's addresses.
-    pub(super) fn set_target(
-        &mut self,
-        target: &DataplaneTarget,
-        addresses: u64,
-        now: Moment,
-        timing: &Timing,
-    ) {
-        if self.addresses != addresses {
-            // No rule of the former address helps the new one.
-            self.addresses = addresses;
-            self.is_unproven = true;
-            self.enter(State::Idle { since: None }, now);
-        }
-        if self.policy != target.policy {
-            // Rules for the former policy may answer a check of the new one.
-            self.is_doubtful = true;
-            self.former_port = self.health_port;
-        }
-        if self.fingerprint != target.fingerprint {
-            self.fingerprint = target.fingerprint;
-            (self.changed, self.has_changed) = (now, true);
-            self.is_initial = false;
-        }
-
-        let before = std::mem::replace(&mut self.demand, target.demand);
-        self.gate = target.gate;
-        self.policy = target.policy;
-        self.has_other_nodes = target.has_other_nodes;
-        self.health_port = target.health_check_node_port;
-        self.families = PerFamily {
-            ipv4: target.addresses.iter().any(IpAddr::is_ipv4),
-            ipv6: target.addresses.iter().any(IpAddr::is_ipv6),
-        };
-        self.follow_demand(before, target.shares_routes, now, timing);
-
-        let is_held = matches!(self.state, State::Held { .. });
-        self.connect = match target.tcp_port {
-            Some(port) if is_held => Some(Box::new(ConnectTarget {
-                addresses: target.addresses.clone(),
-                port,
-                remote_endpoints: target.remote_endpoints.clone(),
-            })),
-            _ => None,
-        };
-    }
-
-    fn follow_demand(
-        &mut self,
-        before: RouteDemand,
-        shares_routes: bool,
-        now: Moment,
-        timing: &Timing,
-    ) {
-        match (self.state, self.demand) {
-            (State::Idle { .. }, RouteDemand::Serving | RouteDemand::Terminating)
-                if shares_routes =>
-            {
-                self.enter(State::Announced { since: now }, now);
-            }
-            (State::Idle { since }, RouteDemand::Serving | RouteDemand::Terminating) => {
-                // Rules for endpoints that have left may still be in place.
-                let recently = |since: Moment| now.since(since) < timing.settle * 2;
-                self.is_doubtful |= since.is_some_and(recently);
-                self.changed = now;
-                self.enter(State::Held { since: now }, now);
-            }
-            (State::Idle { .. }, _) => {}
-
-            (State::Held { .. }, RouteDemand::None | RouteDemand::Elsewhere) => {
-                self.enter(State::Idle { since: None }, now);
-            }
-            (State::Announced { .. } | State::Depreferenced { .. }, RouteDemand::Elsewhere) => {
-                self.enter(State::Leaving { since: now }, now);
-            }
-            (State::Withdrawn, RouteDemand::Elsewhere) | (_, RouteDemand::None) => {
-                self.enter(State::Idle { since: Some(now) }, now);
-            }
-
-            (State::Leaving { .. }, RouteDemand::Serving | RouteDemand::Terminating) => {
-                self.return_to_service(now);
-            }
-            (State::Announced { .. }, RouteDemand::Serving)
-                if before == RouteDemand::Terminating
-                    && self.policy == ExternalTrafficPolicy::Local =>
-            {
-                self.return_to_service(now);
-            }
-            (State::Withdrawn, _) if !self.has_other_nodes => {
-                self.enter(State::Depreferenced { since: now }, now);
-            }
-            _ => {}
-        }
-    }
-
-    /// Keeps the routes of a node that has ready endpoints again at a low preference, until the dataplane has followed.
-    fn return_to_service(&mut self, now: Moment) {
-        self.is_doubtful = true;
-        self.changed = now;
-        self.problem = Some("its endpoints on the node have just become ready".into());
-        self.enter(State::Depreferenced { since: now }, now);
     }
 
     fn enter(&mut self, state: State, now: Moment) {
@@ -251,6 +151,17 @@ impl ServiceGate {
         if matches!(state, State::Announced { .. }) {
             (self.is_doubtful, self.is_unproven) = (false, false);
             (self.connect, self.former_port) = (None, None);
+        }
+        if !matches!(state, State::Held { .. }) {
+            self.is_initial = false;
+        }
+    }
+
+    /// Ends the wait for the first checks: in mode `auto`, a Service that existed when the process started is announced with a
+    /// low preference rather than withdrawn.
+    pub(super) fn end_first_checks(&mut self, now: Moment) {
+        if self.is_unchecked() && self.gate == DataplaneGate::Auto {
+            self.enter(State::Depreferenced { since: now }, now);
         }
     }
 
@@ -274,14 +185,11 @@ impl ServiceGate {
                     self.is_doubtful = false;
                 }
             }
-            Observation::DoesNot(problem) => {
-                self.failures = self.failures.saturating_add(1);
-                self.forwards_since = None;
-                if self.policy == ExternalTrafficPolicy::Local {
-                    // What the port reports from now on is newer than the change.
-                    self.is_doubtful = false;
-                }
-                self.note_problem(problem);
+            Observation::DoesNot(problem) => self.note_failure(problem, now),
+            Observation::NoEndpoint(problem) => {
+                // What the port reports from now on is newer than the change.
+                self.is_doubtful = false;
+                self.note_failure(problem, now);
             }
         }
 
@@ -292,13 +200,21 @@ impl ServiceGate {
         self.tick(now, facts, timing);
     }
 
-    fn note_problem(&mut self, problem: String) {
+    fn note_failure(&mut self, problem: String, now: Moment) {
+        self.failures = self.failures.saturating_add(1);
+        self.forwards_since = None;
+
         let is_visible = matches!(
             self.state,
             State::Held { .. } | State::Depreferenced { .. } | State::Withdrawn
         );
-        if (is_visible || self.failures >= FAILURES) && self.problem.as_deref() != Some(&problem) {
-            self.problem = Some(problem.into());
+        // Each other text is reported, so a port whose answers differ each time must not set the pace.
+        let is_due = self.problem.is_none() || now.since(self.noted) >= Duration::from_secs(1);
+        if (is_visible || self.failures >= FAILURES)
+            && is_due
+            && self.problem.as_deref() != Some(&problem)
+        {
+            (self.problem, self.noted) = (Some(problem.into()), now);
         }
     }
 
@@ -357,7 +273,7 @@ impl ServiceGate {
         };
         let was_in_place = self.is_initial
             && self.policy == ExternalTrafficPolicy::Cluster
-            && facts.proxy_ok.is_some();
+            && facts.proxy_has_run(now, timing);
         if forwards || was_in_place {
             self.enter(State::Announced { since: now }, now);
             return;
@@ -394,9 +310,6 @@ impl ServiceGate {
                 self.problem = Some("kube-proxy does not answer on the node".into());
                 self.enter(State::Depreferenced { since: now }, now);
             }
-        } else if self.is_ignored(now, facts) {
-            self.problem = Some("kube-proxy has not synced since the endpoints changed".into());
-            self.enter(State::Depreferenced { since: now }, now);
         }
     }
 
@@ -414,7 +327,7 @@ impl ServiceGate {
     }
 
     fn has_recovered(&self, now: Moment, facts: &NodeFacts, timing: &Timing) -> bool {
-        if facts.proxy_failing.is_some() || self.is_ignored(now, facts) {
+        if facts.proxy_failing.is_some() {
             return false;
         }
         let follows = self.follows(now, facts, timing);
@@ -451,9 +364,9 @@ impl ServiceGate {
         }
     }
 
-    /// Returns true if the Service existed when the process started, and has not been checked since.
+    /// Returns true if the Service existed when the process started, and has been held back since.
     pub(super) fn is_unchecked(&self) -> bool {
-        self.is_initial && self.failures == 0 && matches!(self.state, State::Held { .. })
+        self.is_initial && matches!(self.state, State::Held { .. })
     }
 
     /// Returns true if the node has, or wants, routes of the Service.

@@ -68,20 +68,16 @@ impl ServiceGate {
 
     /// Returns true if the dataplane has followed the last change: kube-proxy has synced since, or had the time.
     pub(super) fn follows(&self, now: Moment, facts: &NodeFacts, timing: &Timing) -> bool {
-        let after = self.changed.after(SKEW);
+        // A kube-proxy that has come back reports an end of a sync before its first one.
+        let since = facts.proxy_since.map_or(self.changed, |since| since.max(self.changed));
+        let after = since.after(SKEW);
         let has_synced = self.last_sync(facts).is_some_and(|synced| synced >= after);
-        has_synced || now.since(self.changed) >= timing.settle
-    }
-
-    /// Returns true if kube-proxy answers, but has not followed the last change for a long time: it hangs.
-    pub(super) fn is_ignored(&self, now: Moment, facts: &NodeFacts) -> bool {
-        let is_older = self.last_sync(facts).is_some_and(|synced| synced < self.changed);
-        is_older && self.has_changed && now.since(self.changed) >= STUCK
+        has_synced || now.since(since) >= timing.settle
     }
 
     /// Returns the end of kube-proxy's last sync of the Service's families, if kube-proxy reports it.
     pub(super) fn last_sync(&self, facts: &NodeFacts) -> Option<Moment> {
-        match (self.families.ipv4, self.families.ipv6) {
+        match (self.ipv4.is_some(), self.ipv6.is_some()) {
             (true, false) => facts.synced.ipv4,
             (false, true) => facts.synced.ipv6,
             _ => Some(facts.synced.ipv4?.min(facts.synced.ipv6?)),
@@ -118,7 +114,6 @@ impl ServiceGate {
                 self.changed.after(timing.settle),
                 since.after(timing.fail_open),
             ],
-            State::Announced { .. } if self.has_changed => [self.changed.after(STUCK); 3],
             State::Depreferenced { .. } => [self.changed.after(timing.settle); 3],
             State::Leaving { since } => [since.after(timing.settle); 3],
             State::Idle { .. } | State::Announced { .. } | State::Withdrawn => {
@@ -135,5 +130,3 @@ impl ServiceGate {
 /// 500 after a few seconds.
 const FAST_SPACING: Duration = Duration::from_micros(250);
 const SLOW_SPACING: Duration = Duration::from_millis(2);
-/// The time after a change within which a kube-proxy that works has synced, even in a large cluster.
-const STUCK: Duration = Duration::from_secs(10);

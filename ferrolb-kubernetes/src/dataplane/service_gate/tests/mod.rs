@@ -1,5 +1,7 @@
 //! The life of one Service, moment by moment.
 
+mod failures;
+
 use lb_adapter::engine::DataplaneTarget;
 
 use super::super::timing::POLL;
@@ -31,7 +33,7 @@ impl Story {
     /// A Service that appears at 1 s.
     fn of(target: DataplaneTarget) -> Self {
         let (timing, now) = (Timing::new(ms(1200)), Moment::default().after(ms(1000)));
-        let gate = ServiceGate::new(&target, 1, now, &timing);
+        let gate = ServiceGate::new(&target, now, &timing);
         Self { gate, target, facts: NodeFacts::default(), timing, now }
     }
 
@@ -79,7 +81,7 @@ impl Story {
     }
 
     fn set_target(&mut self) -> &'static str {
-        self.gate.set_target(&self.target, 1, self.now, &self.timing);
+        self.gate.set_target(&self.target, self.now, &self.timing);
         self.state()
     }
 
@@ -128,7 +130,7 @@ fn a_health_port_alone_does_not_count_for_an_address_that_is_new() {
 
     // A Service that existed before the process has had its address for longer.
     let (timing, now) = (Timing::new(ms(1200)), Moment::default());
-    let mut gate = ServiceGate::new(&udp, 1, now, &timing).initial();
+    let mut gate = ServiceGate::new(&udp, now, &timing).initial();
     gate.observe(Observation::Forwards, now, &NodeFacts::default(), &timing, 1);
     assert!(gate.is_announced());
 }
@@ -282,11 +284,13 @@ fn endpoints_that_return_are_preferred_only_once_kube_proxy_has_followed() {
     story.facts.synced.ipv4 = Some(story.now);
     assert_eq!(story.forwards(), "ready");
 
-    // A port that has turned to 503 is up to date.
+    // A port that has turned to 503 is up to date, and one that was not reached is not.
     let mut story = Story::announced();
     story.demand(RouteDemand::Elsewhere);
     assert_eq!(story.demand(RouteDemand::Serving), "depreferenced");
-    assert_eq!(story.fails(), "depreferenced");
+    story.fails();
+    assert_eq!(story.forwards(), "depreferenced");
+    assert_eq!(story.observe(Observation::NoEndpoint("503".to_owned())), "depreferenced");
     assert_eq!(story.forwards(), "ready");
 
     // Without either, time decides.
@@ -335,8 +339,53 @@ fn rules_of_the_former_policy_do_not_count_for_the_new_one() {
 #[test]
 fn a_new_address_has_to_pass_the_gate_too() {
     let mut story = Story::announced();
-    story.gate.set_target(&story.target, 2, story.now, &story.timing);
-    assert_eq!(story.state(), "held");
+    story.target.addresses = vec!["172.22.35.71".parse().unwrap()];
+    assert_eq!(story.set_target(), "held");
+
+    let mut story = Story::announced();
+    story.target.addresses.push("fd00::70".parse().unwrap());
+    assert_eq!(story.set_target(), "ready", "a second address takes nothing from the first");
+    story.target.addresses.swap(0, 1);
+    assert_eq!(story.set_target(), "ready");
+    story.target.addresses.pop();
+    assert_eq!(story.set_target(), "ready");
+}
+
+#[test]
+fn only_what_is_checked_outdates_a_check_under_way() {
+    let mut story = Story::local();
+    let outdates =
+        |story: &mut Story| story.gate.set_target(&story.target, story.now, &story.timing);
+    story.target.fingerprint += 1;
+    assert!(!outdates(&mut story));
+    story.target.health_check_node_port = Some(31_235);
+    assert!(outdates(&mut story));
+    story.target.addresses = vec!["172.22.35.71".parse().unwrap()];
+    assert!(outdates(&mut story));
+}
+
+#[test]
+fn a_service_whose_pool_gets_a_gate_stays_announced() {
+    let target = target(ExternalTrafficPolicy::Local, RouteDemand::Serving);
+    let (timing, now) = (Timing::new(ms(1200)), Moment::default());
+    assert!(ServiceGate::new(&target, now, &timing).announced(now).is_announced());
+}
+
+#[test]
+fn a_kube_proxy_that_has_come_back_needs_the_time_of_a_sync() {
+    let mut story = Story::announced();
+    story.target = target(ExternalTrafficPolicy::Cluster, RouteDemand::Serving);
+    story.set_target();
+    story.facts.proxy_ok = Some(story.now);
+    story.wait(ms(3000));
+    story.facts.proxy_failing = Some(story.now);
+    assert_eq!(story.demand(RouteDemand::Serving), "ready");
+    assert_eq!(story.wait(ms(1)), "depreferenced");
+    story.wait(ms(10_000));
+    story.facts.proxy_failing = None;
+    story.facts.proxy_since = Some(story.now);
+    assert_eq!(story.wait(ms(1)), "depreferenced", "its rules are those from before");
+    assert_eq!(story.wait(ms(1199)), "ready");
 }
 
 #[test]
@@ -344,141 +393,4 @@ fn a_service_whose_prefix_the_node_announces_already_is_not_held_back() {
     let mut shared = target(ExternalTrafficPolicy::Local, RouteDemand::Serving);
     shared.shares_routes = true;
     assert_eq!(Story::of(shared).state(), "ready");
-}
-
-#[test]
-fn a_health_port_that_fails_twice_lowers_the_preference() {
-    let mut story = Story::announced();
-    story.wait(ms(5000));
-    assert_eq!(story.fails(), "ready");
-    story.wait(ms(1000));
-    assert_eq!(story.fails(), "depreferenced");
-    story.wait(ms(50));
-    assert_eq!(story.forwards(), "ready");
-}
-
-#[test]
-fn kube_proxy_has_time_to_follow_a_change_before_its_port_counts() {
-    let mut story = Story::announced();
-    story.wait(ms(60_000));
-    story.demand(RouteDemand::Serving);
-    for _ in 0..10 {
-        story.wait(ms(100));
-        assert_eq!(story.fails(), "ready");
-    }
-    story.wait(ms(700));
-    story.fails();
-    story.wait(ms(1000));
-    assert_eq!(story.fails(), "depreferenced");
-}
-
-#[test]
-fn a_port_that_flaps_has_to_hold_longer_each_time() {
-    let mut story = Story::announced();
-    let mut waits = Vec::new();
-    for _ in 0..9 {
-        story.wait(ms(10_000));
-        story.fails();
-        story.wait(ms(1000));
-        assert_eq!(story.fails(), "depreferenced");
-        let mut waited = 0;
-        story.wait(ms(100));
-        while story.forwards() != "ready" {
-            story.wait(ms(100));
-            waited += 100;
-        }
-        waits.push(waited);
-    }
-    assert_eq!(waits, [0, 1000, 2000, 4000, 8000, 16_000, 32_000, 32_000, 32_000]);
-
-    // After ten minutes without a failure it counts as well again.
-    story.wait(ms(600_000));
-    story.fails();
-    story.wait(ms(1000));
-    story.fails();
-    assert_eq!(story.forwards(), "ready");
-}
-
-#[test]
-fn a_dead_kube_proxy_lowers_the_preference_where_its_rules_are_out_of_date() {
-    let mut story = Story::announced();
-    story.facts.proxy_ok = Some(story.now.after(ms(1000)));
-    story.wait(ms(3000));
-    story.facts.proxy_failing = Some(story.now);
-    assert_eq!(story.wait(ms(1)), "ready", "its rules are still right");
-    assert_eq!(story.demand(RouteDemand::Serving), "ready");
-    assert_eq!(story.wait(ms(1)), "depreferenced", "and now they are not");
-
-    let mut story = Story::announced();
-    story.facts.proxy_ok = Some(story.now.after(ms(1000)));
-    story.wait(ms(3000));
-    story.facts.proxy_failing = Some(story.now);
-    assert_eq!(story.wait(ms(29_999)), "ready");
-    assert_eq!(story.wait(ms(1)), "depreferenced");
-    story.facts.proxy_failing = None;
-    assert_eq!(story.forwards(), "ready");
-}
-
-#[test]
-fn a_kube_proxy_that_answers_but_does_not_sync_counts_as_dead_for_what_has_changed() {
-    let mut story = Story::cluster();
-    story.facts.proxy_ok = Some(story.now);
-    story.facts.synced.ipv4 = Some(story.now);
-    story.forwards();
-    story.wait(ms(60_000));
-    assert_eq!(story.demand(RouteDemand::Serving), "ready");
-    let stuck = story.now.after(ms(10_000));
-    assert_eq!(story.gate.next_wake(story.now, &story.timing), Some(stuck));
-    assert_eq!(story.wait(ms(9999)), "ready");
-    assert_eq!(story.wait(ms(1)), "depreferenced");
-    assert_eq!(story.wait(ms(60_000)), "depreferenced");
-    story.facts.synced.ipv4 = Some(story.now);
-    assert_eq!(story.wait(ms(1)), "ready");
-}
-
-#[test]
-fn a_route_is_withdrawn_after_the_report_and_only_while_another_node_serves() {
-    let mut story = Story::announced();
-    story.wait(ms(5000));
-    story.fails();
-    story.wait(ms(1000));
-    assert_eq!(story.fails(), "depreferenced");
-    story.wait(ms(10_000));
-    let may_withdraw =
-        |story: &Story| story.gate.may_withdraw(story.now, &story.facts, &story.timing);
-    assert!(!may_withdraw(&story), "the other nodes have not been told");
-    story.facts.reported = Some(story.now);
-    assert!(may_withdraw(&story));
-    story.gate.set_served_elsewhere(false, story.now);
-    assert_eq!(story.state(), "depreferenced");
-    story.gate.set_served_elsewhere(true, story.now);
-    assert_eq!(story.state(), "withdrawn");
-    story.gate.set_served_elsewhere(false, story.now);
-    assert_eq!(story.state(), "depreferenced");
-
-    story.gate.set_served_elsewhere(true, story.now);
-    story.target.has_other_nodes = false;
-    assert_eq!(story.set_target(), "depreferenced", "the last endpoint elsewhere is gone");
-    assert!(!may_withdraw(&story));
-}
-
-#[test]
-fn terminating_endpoints_are_announced_if_kube_proxy_had_the_time_to_follow() {
-    let mut story = Story::of(target(ExternalTrafficPolicy::Local, RouteDemand::Terminating));
-    story.facts.health_ports = HealthPorts::Answering;
-    assert_eq!(story.fails(), "held");
-    assert_eq!(story.wait(ms(1200)), "ready", "the planner lowers the preference");
-}
-
-#[test]
-fn a_service_that_existed_before_the_process_needs_no_connection() {
-    let timing = Timing::new(ms(1200));
-    let target = target(ExternalTrafficPolicy::Cluster, RouteDemand::Serving);
-    let now = Moment::default();
-    let mut gate = ServiceGate::new(&target, 1, now, &timing).initial();
-    assert!(gate.is_unchecked());
-    gate.tick(now, &NodeFacts::default(), &timing);
-    assert!(!gate.is_announced());
-    gate.tick(now, &NodeFacts { proxy_ok: Some(now), ..NodeFacts::default() }, &timing);
-    assert!(gate.is_announced());
 }

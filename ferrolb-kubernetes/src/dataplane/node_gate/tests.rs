@@ -3,7 +3,8 @@
 use lb_adapter::engine::RouteDemand;
 use lb_adapter::model::ExternalTrafficPolicy;
 
-use super::super::proxy_health::PerFamily;
+use super::super::cluster_view::ClusterView;
+use super::super::proxy_health::{PerFamily, ProxyHealth};
 use super::*;
 
 /// The gates of a node, with a clock in milliseconds.
@@ -43,7 +44,7 @@ impl Node {
     }
 
     fn set(&mut self, name: &str, target: &DataplaneTarget) {
-        self.gate.set_target(&key(name), Some(target), false, self.now);
+        self.gate.set_target(&key(name), Some(target), Origin::New, self.now);
     }
 
     fn wait(&mut self, time: Duration) {
@@ -56,12 +57,12 @@ impl Node {
         let mut checks = 0;
         while self.now < end {
             self.wait(ms(10));
-            for (service, check) in self.gate.due(self.now, 32) {
+            for DueCheck { service, check, generation } in self.gate.due(self.now, 32) {
                 checks += 1;
                 let found = found(&service);
                 let has_answered =
                     found == Observation::Forwards && !matches!(check, Check::Connect(_));
-                self.gate.observe(&service, found, has_answered, self.now);
+                self.gate.observe((&service, generation), found, has_answered, self.now);
             }
         }
         checks
@@ -74,7 +75,7 @@ impl Node {
 
     fn proxy(&mut self, is_healthy: bool) {
         let health = ProxyHealth { is_healthy, since_sync: PerFamily::default() };
-        self.gate.set_proxy_health(Ok(health), self.now);
+        self.gate.set_proxy_health(Ok(health), self.now, self.now);
     }
 }
 
@@ -106,8 +107,8 @@ fn a_service_is_checked_every_50_ms_until_it_forwards_and_the_wait_is_reported()
     node.changes();
     node.run(ms(100), |_| Observation::Forwards);
     assert_eq!(node.changes(), one("local-0000", "ready"));
-    let [(_, held)] = node.gate.take_hold_times()[..] else { panic!() };
-    assert!((ms(1000)..ms(1100)).contains(&held), "{held:?}");
+    let [end] = &node.gate.take_hold_times()[..] else { panic!() };
+    assert!((ms(1000)..ms(1100)).contains(&end.held) && end.is_ready, "{end:?}");
 }
 
 #[test]
@@ -162,11 +163,10 @@ fn a_service_whose_pods_are_elsewhere_shows_that_there_are_health_ports() {
     let mut checks = Vec::new();
     for _ in 0..100 {
         node.wait(ms(100));
-        for (service, _) in node.gate.due(node.now, 32) {
+        for DueCheck { service, generation, .. } in node.gate.due(node.now, 32) {
             checks.push(service.clone());
-            let none =
-                Observation::DoesNot("reports that no endpoint on the node is ready".to_owned());
-            node.gate.observe(&service, none, true, node.now);
+            let none = Observation::NoEndpoint("503".to_owned());
+            node.gate.observe((&service, generation), none, true, node.now);
         }
     }
     assert_eq!(checks, [key("local")], "one answer is enough");
@@ -194,7 +194,7 @@ fn a_cluster_without_health_ports_is_found_out_once() {
     let mut node = Node::with_local(1);
     node.run(ms(2900), |_| refused());
     assert_eq!(node.gate.needs_view(node.now), None);
-    node.run(ms(200), |_| refused());
+    node.run(ms(300), |_| refused());
     assert_eq!(node.gate.needs_view(node.now), Some(vec![]));
     assert_eq!(node.gate.needs_view(node.now), None, "one request at a time");
     node.changes();
@@ -223,7 +223,7 @@ fn a_node_with_a_dead_kube_proxy_learns_from_the_others_that_there_should_be_one
     node.gate.set_view(&[], &view, node.now);
     assert_eq!(node.changes(), [], "still depreferenced");
     for _ in 0..3 {
-        node.gate.set_proxy_health(Err("refused".to_owned()), node.now);
+        node.gate.set_proxy_health(Err("refused".to_owned()), node.now, node.now);
         node.wait(ms(1000));
     }
     assert_eq!(node.gate.proxy_is_healthy(), Some(false));
@@ -235,14 +235,14 @@ fn a_kube_proxy_that_has_never_answered_is_asked_for_only_now_and_then() {
     node.set("web", &target(ExternalTrafficPolicy::Cluster));
     node.run(ms(100), |_| Observation::Forwards);
     for _ in 0..4 {
-        node.gate.set_proxy_health(Err("refused".to_owned()), node.now);
+        node.gate.set_proxy_health(Err("refused".to_owned()), node.now, node.now);
     }
     assert_eq!(node.gate.needs_view(node.now), Some(vec![]));
     node.gate.set_view(&[], &ClusterView::default(), node.now);
     assert_eq!(node.gate.facts().health_ports, HealthPorts::Unknown, "nobody asked for them");
-    node.wait(ms(59_999));
+    node.wait(ms(59_000));
     assert_eq!(node.gate.needs_view(node.now), None);
-    node.wait(ms(1));
+    node.wait(ms(1000));
     assert_eq!(node.gate.needs_view(node.now), Some(vec![]));
 }
 
@@ -267,6 +267,9 @@ fn a_stuck_kube_proxy_lowers_the_preference_of_what_changes_and_recovers() {
     assert_eq!(node.changes(), one("web", "depreferenced"));
     node.wait(ms(1500));
     node.proxy(true);
+    assert_eq!(node.changes(), [], "its rules are those from before");
+    node.wait(ms(1200));
+    node.proxy(true);
     assert_eq!(node.changes(), one("web", "ready"));
 }
 
@@ -279,6 +282,7 @@ fn services_that_others_serve_are_withdrawn_and_return_when_they_do_not() {
     node.run(ms(10_000), |_| refused());
     assert_eq!(node.gate.needs_view(node.now), None, "the report has not been written");
     node.gate.set_reported(Some(node.now));
+    node.wait(ms(250));
     let services = node.gate.needs_view(node.now).unwrap();
     assert_eq!(services, [key("local-0000"), key("local-0001")]);
     let view = ClusterView { served: [key("local-0001")].into(), ..ClusterView::default() };
@@ -302,7 +306,7 @@ fn a_service_that_goes_away_takes_its_state_along() {
         },
     );
     node.changes();
-    node.gate.set_target(&key("local-0000"), None, false, node.now);
+    node.gate.set_target(&key("local-0000"), None, Origin::New, node.now);
     node.gate.retain(&BTreeSet::new());
     let gone = ["local-0000", "local-0001"].map(|name| (name.to_owned(), "none"));
     assert_eq!(node.changes(), gone);
@@ -317,12 +321,62 @@ fn the_same_sync_is_not_a_new_one() {
         is_healthy: true,
         since_sync: PerFamily { ipv4: Some(ms(millis)), ipv6: None },
     };
-    node.gate.set_proxy_health(Ok(health(500)), node.now);
+    node.gate.set_proxy_health(Ok(health(500)), node.now, node.now);
     let synced = node.gate.facts().synced.ipv4;
     node.wait(ms(100));
-    node.gate.set_proxy_health(Ok(health(597)), node.now);
+    node.gate.set_proxy_health(Ok(health(597)), node.now, node.now);
     assert_eq!(node.gate.facts().synced.ipv4, synced);
     node.wait(ms(100));
-    node.gate.set_proxy_health(Ok(health(10)), node.now);
+    node.gate.set_proxy_health(Ok(health(10)), node.now, node.now);
     assert_ne!(node.gate.facts().synced.ipv4, synced);
+}
+
+#[test]
+fn the_late_result_of_a_check_for_a_former_address_does_not_count() {
+    let mut node = Node::new();
+    let mut web = target(ExternalTrafficPolicy::Cluster);
+    web.addresses = vec!["192.0.2.1".parse().unwrap()];
+    node.set("web", &web);
+    let [check] = &node.gate.due(node.now, 32)[..] else { panic!() };
+    let former = check.generation;
+    web.addresses = vec!["192.0.2.2".parse().unwrap()];
+    node.set("web", &web);
+    node.changes();
+    node.gate.observe((&key("web"), former), Observation::Forwards, false, node.now);
+    assert_eq!(node.changes(), []);
+
+    let [check] = &node.gate.due(node.now, 32)[..] else { panic!() };
+    let current = check.generation;
+    node.gate.observe((&key("web"), current), Observation::Forwards, false, node.now);
+    assert_eq!(node.changes(), one("web", "ready"));
+}
+
+#[test]
+fn no_more_services_are_withdrawn_than_can_be_looked_up_again() {
+    let mut node = Node::with_local(40);
+    node.run(ms(1000), |_| Observation::Forwards);
+    for _ in 0..2 {
+        node.proxy(true);
+        node.wait(ms(1000));
+    }
+    for _ in 0..40 {
+        node.gate.set_proxy_health(Err("refused".to_owned()), node.now, node.now);
+        node.wait(ms(1000));
+    }
+    node.wait(ms(12_000));
+    node.gate.set_reported(Some(node.now));
+    for _ in 0..4 {
+        let services = node.gate.needs_view(node.now).unwrap();
+        assert_eq!(services.len(), 16);
+        let view =
+            ClusterView { served: services.iter().cloned().collect(), ..ClusterView::default() };
+        node.gate.set_view(&services, &view, node.now);
+        assert_eq!(node.gate.counts(), Counts { held: 0, depreferenced: 24, withdrawn: 16 });
+        node.wait(ms(2000));
+    }
+
+    // Without a view, nothing stays withdrawn.
+    let services = node.gate.needs_view(node.now).unwrap();
+    node.gate.lose_view(&services, node.now);
+    assert_eq!(node.gate.counts(), Counts { held: 0, depreferenced: 40, withdrawn: 0 });
 }

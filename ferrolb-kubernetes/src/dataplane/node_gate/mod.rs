@@ -3,8 +3,10 @@
 //! Owns the order of checks, the state of kube-proxy and of the cluster's health ports, and the list of changes. It does no
 //! I/O and reads no clock.
 
+mod proxy;
+mod views;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::ops::Bound;
 use std::time::Duration;
 
@@ -12,10 +14,9 @@ use lb_adapter::engine::DataplaneTarget;
 use lb_adapter::model::ServiceKey;
 use lb_adapter::planner::DataplaneStatus;
 
-use super::cluster_view::ClusterView;
-use super::proxy_health::ProxyHealth;
 use super::service_gate::{Check, HealthPorts, NodeFacts, Observation, ServiceGate};
 use super::timing::{Moment, Timing};
+use views::VIEW_SPACING;
 
 /// The gates of one node.
 #[derive(Debug)]
@@ -29,18 +30,55 @@ pub(super) struct NodeGate {
     changed: BTreeSet<ServiceKey>,
     /// The Services that are held back, depreferenced or withdrawn.
     troubled: BTreeSet<ServiceKey>,
+    /// Those of them that existed when the process started, and have been held back since.
+    unchecked: BTreeSet<ServiceKey>,
     /// The moment at which the last of them was added.
     last_trouble: Moment,
     /// The times for which Services were held back, since they were taken.
-    hold_times: Vec<(ServiceKey, Duration)>,
+    hold_times: Vec<HoldEnd>,
     /// The last Service that was checked although nothing was wrong, and the time for the next one.
     swept: Option<ServiceKey>,
     next_sweep: Moment,
     proxy: ProxyRecord,
-    /// The last request for a view of the cluster.
+    last_generation: u32,
+    /// The time of the next look at Services for the sake of kube-proxy alone.
+    next_tick: Moment,
+    /// The last request for a view of the cluster, and the time until the next.
     last_view: Option<Moment>,
+    view_spacing: Duration,
+    /// The time before which there is no need to look again whether a view is needed.
+    next_look: Moment,
     /// True if that request asks whether the cluster has health ports.
     asks_for_ports: bool,
+}
+
+/// The end of the time for which a Service was held back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HoldEnd {
+    pub(super) service: ServiceKey,
+    pub(super) held: Duration,
+    /// True if the Service is announced normally from now on.
+    pub(super) is_ready: bool,
+}
+
+/// The history of a Service that gets a gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It existed when the process started.
+    Initial,
+    /// The node announces it already, since its pool had no gate.
+    Announced,
+    /// It is new.
+    New,
+}
+
+/// A check to start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct DueCheck {
+    pub(super) service: ServiceKey,
+    pub(super) check: Check,
+    /// To be returned with the result.
+    pub(super) generation: u32,
 }
 
 /// The record of kube-proxy's answers.
@@ -63,16 +101,8 @@ pub(super) struct Counts {
 const SWEEP: Duration = Duration::from_secs(5);
 /// The least time between the checks of two Services that are announced.
 const SWEEP_SPACING: Duration = Duration::from_millis(500);
-/// The time between two views of the cluster.
-const VIEW_SPACING: Duration = Duration::from_secs(2);
-/// The time between two views of the cluster whose only question is whether other nodes have a kube-proxy.
-const PROXY_VIEW_SPACING: Duration = Duration::from_secs(60);
-/// The number of Services that are looked up in one view of the cluster.
-const VIEWED_SERVICES: usize = 16;
 /// The time for which a Service with a problem is worth frequent requests to kube-proxy.
 const RECENT: Duration = Duration::from_secs(5);
-/// The difference by which two times of one sync may differ.
-const SAME_SYNC: Duration = Duration::from_millis(20);
 /// The number of failed requests in a row after which kube-proxy counts as failing.
 const PROXY_FAILURES: u32 = 2;
 
@@ -85,22 +115,27 @@ impl NodeGate {
             wakes: BTreeSet::new(),
             changed: BTreeSet::new(),
             troubled: BTreeSet::new(),
+            unchecked: BTreeSet::new(),
             last_trouble: Moment::default(),
             hold_times: Vec::new(),
             swept: None,
             next_sweep: Moment::default(),
             proxy: ProxyRecord::default(),
+            last_generation: 0,
+            next_tick: Moment::default(),
             last_view: None,
+            view_spacing: VIEW_SPACING,
+            next_look: Moment::default(),
             asks_for_ports: false,
         }
     }
 
-    /// Sets or removes the target of one Service. `is_initial` is true for the Services that exist when the process starts.
+    /// Sets or removes the target of one Service.
     pub(super) fn set_target(
         &mut self,
         key: &ServiceKey,
         target: Option<&DataplaneTarget>,
-        is_initial: bool,
+        origin: Origin,
         now: Moment,
     ) {
         let Some(target) = target else {
@@ -108,24 +143,35 @@ impl NodeGate {
                 self.changed.insert(key.clone());
             }
             self.troubled.remove(key);
+            self.unchecked.remove(key);
             return;
         };
 
-        let addresses = hash(&target.addresses);
         let timing = self.timing;
         if self.services.contains_key(key) {
+            let next = self.last_generation + 1;
             self.update(key, now, |gate, facts| {
-                gate.set_target(target, addresses, now, &timing);
+                if gate.set_target(target, now, &timing) {
+                    gate.generation = next;
+                }
                 if facts.health_ports != HealthPorts::Answering {
                     gate.forget_former_port();
                 }
             });
+            self.last_generation = next;
             return;
         }
 
-        let mut gate = ServiceGate::new(target, addresses, now, &timing);
-        if is_initial {
-            gate = gate.initial();
+        self.last_generation += 1;
+        let gate = ServiceGate::new(target, now, &timing);
+        let mut gate = match origin {
+            Origin::Initial => gate.initial(),
+            Origin::Announced => gate.announced(now),
+            Origin::New => gate,
+        };
+        gate.generation = self.last_generation;
+        if gate.is_unchecked() {
+            self.unchecked.insert(key.clone());
         }
         self.services.insert(key.clone(), gate);
         self.note(key, now, None, None);
@@ -136,7 +182,7 @@ impl NodeGate {
         let gone: Vec<_> =
             self.services.keys().filter(|key| !keys.contains(*key)).cloned().collect();
         for key in gone {
-            self.set_target(&key, None, false, Moment::default());
+            self.set_target(&key, None, Origin::New, Moment::default());
         }
     }
 
@@ -162,6 +208,9 @@ impl NodeGate {
     ) {
         let Some(gate) = self.services.get(key) else { return };
         let status = gate.status();
+        if !gate.is_unchecked() {
+            self.unchecked.remove(key);
+        }
         if let Some(wake) = gate.next_wake(now, &self.timing) {
             self.wakes.insert((wake, key.clone()));
         }
@@ -169,7 +218,11 @@ impl NodeGate {
             && gate.held_since().is_none()
             && !gate.is_idle()
         {
-            self.hold_times.push((key.clone(), now.since(since)));
+            self.hold_times.push(HoldEnd {
+                service: key.clone(),
+                held: now.since(since),
+                is_ready: gate.is_announced(),
+            });
         }
 
         match &status {
@@ -192,7 +245,7 @@ impl NodeGate {
     }
 
     /// Returns the checks to start now, at most this many.
-    pub(super) fn due(&mut self, now: Moment, most: usize) -> Vec<(ServiceKey, Check)> {
+    pub(super) fn due(&mut self, now: Moment, most: usize) -> Vec<DueCheck> {
         let mut checks = Vec::new();
         while checks.len() < most
             && let Some((moment, key)) = self.wakes.first().cloned()
@@ -206,7 +259,8 @@ impl NodeGate {
                 && let Some(check) = gate.check()
             {
                 gate.note_check();
-                checks.push((key, check));
+                let generation = gate.generation;
+                checks.push(DueCheck { service: key, check, generation });
             }
         }
 
@@ -218,7 +272,7 @@ impl NodeGate {
 
     /// Returns the check of the next Service that is announced and has a health port. Until it is known whether the dataplane
     /// serves such ports, also of one that is not announced: kube-proxy answers 503 for it.
-    fn sweep(&mut self, now: Moment) -> Option<(ServiceKey, Check)> {
+    fn sweep(&mut self, now: Moment) -> Option<DueCheck> {
         let from = match &self.swept {
             Some(key) => Bound::Excluded(key.clone()),
             None => Bound::Unbounded,
@@ -236,7 +290,8 @@ impl NodeGate {
             {
                 seen += 1;
                 if next.is_none() {
-                    next = Some((key.clone(), check));
+                    let (service, generation) = (key.clone(), gate.generation);
+                    next = Some(DueCheck { service, check, generation });
                 }
                 if SWEEP / seen < SWEEP_SPACING {
                     break;
@@ -245,9 +300,8 @@ impl NodeGate {
         }
 
         self.next_sweep = now.after((SWEEP / seen.max(1)).max(SWEEP_SPACING));
-        let (key, check) = next?;
-        self.swept = Some(key.clone());
-        Some((key, check))
+        self.swept = Some(next.as_ref()?.service.clone());
+        next
     }
 
     /// Returns the moment at which [`due`](Self::due) has to be called again.
@@ -259,11 +313,14 @@ impl NodeGate {
     /// Takes the result of a check. `has_answered` is true if the health port belongs to a dataplane.
     pub(super) fn observe(
         &mut self,
-        key: &ServiceKey,
+        (key, generation): (&ServiceKey, u32),
         found: Observation,
         has_answered: bool,
         now: Moment,
     ) {
+        if self.services.get(key).is_none_or(|gate| gate.generation != generation) {
+            return;
+        }
         if has_answered && self.facts.health_ports != HealthPorts::Answering {
             self.facts.health_ports = HealthPorts::Answering;
             tracing::info!("the dataplane serves the health ports of Services");
@@ -272,53 +329,6 @@ impl NodeGate {
         let crowd = u32::try_from(self.troubled.len()).unwrap_or(u32::MAX);
         let timing = self.timing;
         self.update(key, now, |gate, facts| gate.observe(found, now, facts, &timing, crowd));
-    }
-
-    /// Takes an answer of kube-proxy's health check, or the failure to get one.
-    pub(super) fn set_proxy_health(&mut self, health: Result<ProxyHealth, String>, now: Moment) {
-        let before = (self.facts.proxy_ok.is_some(), self.facts.proxy_failing, self.facts.synced);
-        match health {
-            Ok(ProxyHealth { is_healthy: true, since_sync }) => {
-                if self.facts.proxy_failing.take().is_some() {
-                    tracing::info!("kube-proxy is healthy again");
-                }
-                self.proxy.failures = 0;
-                self.facts.proxy_ok = Some(now);
-                let synced = |age: Option<Duration>| age.map(|age| now.before(age));
-                note_sync(&mut self.facts.synced.ipv4, synced(since_sync.ipv4));
-                note_sync(&mut self.facts.synced.ipv6, synced(since_sync.ipv6));
-            }
-            Ok(ProxyHealth { is_healthy: false, .. }) => {
-                self.note_proxy_failure("it reports that it is not healthy", now);
-            }
-            Err(error) => self.note_proxy_failure(&error, now),
-        }
-
-        let after = (self.facts.proxy_ok.is_some(), self.facts.proxy_failing, self.facts.synced);
-        if before.2 != after.2 {
-            let timing = self.timing;
-            for key in self.troubled.clone() {
-                self.update(&key, now, |gate, facts| {
-                    gate.note_sync(now);
-                    gate.tick(now, facts, &timing);
-                });
-            }
-        }
-        if (before.0, before.1) != (after.0, after.1) || self.facts.proxy_failing.is_some() {
-            self.tick_all(now);
-        }
-    }
-
-    fn note_proxy_failure(&mut self, problem: &str, now: Moment) {
-        self.proxy.failures = self.proxy.failures.saturating_add(1);
-        let is_expected = self.facts.proxy_ok.is_some() || self.proxy.is_expected;
-        if is_expected
-            && self.proxy.failures >= PROXY_FAILURES
-            && self.facts.proxy_failing.is_none()
-        {
-            self.facts.proxy_failing = Some(now);
-            tracing::warn!("kube-proxy has failed on this node: {problem}");
-        }
     }
 
     fn tick_all(&mut self, now: Moment) {
@@ -334,59 +344,6 @@ impl NodeGate {
         self.facts.reported = reported;
     }
 
-    /// Returns the Services to look up in a view of the cluster, or `None` if no view is needed now.
-    pub(super) fn needs_view(&mut self, now: Moment) -> Option<Vec<ServiceKey>> {
-        let since_last = self.last_view.map(|last| now.since(last));
-        if since_last.is_some_and(|since| since < VIEW_SPACING) {
-            return None;
-        }
-
-        let mut services = Vec::new();
-        let mut asks_for_ports = false;
-        for key in &self.troubled {
-            let Some(gate) = self.services.get(key) else { continue };
-            if gate.is_withdrawn() || gate.may_withdraw(now, &self.facts, &self.timing) {
-                services.push(key.clone());
-            }
-            asks_for_ports |=
-                self.facts.health_ports == HealthPorts::Unknown && gate.needs_health_ports();
-        }
-        services.truncate(VIEWED_SERVICES);
-
-        let is_proxy_unknown =
-            self.facts.proxy_ok.is_none() && self.proxy.failures > PROXY_FAILURES;
-        let asks_for_proxy = is_proxy_unknown
-            && !self.services.is_empty()
-            && since_last.is_none_or(|since| since >= PROXY_VIEW_SPACING);
-        if services.is_empty() && !asks_for_ports && !asks_for_proxy {
-            return None;
-        }
-        self.last_view = Some(now);
-        self.asks_for_ports = asks_for_ports;
-        Some(services)
-    }
-
-    /// Takes a view of the cluster, for the Services that were looked up.
-    pub(super) fn set_view(&mut self, services: &[ServiceKey], view: &ClusterView, now: Moment) {
-        self.proxy.is_expected |= view.has_proxy;
-        if self.asks_for_ports && self.facts.health_ports == HealthPorts::Unknown {
-            self.facts.health_ports = if view.has_health_ports {
-                HealthPorts::Answering
-            } else {
-                tracing::warn!(
-                    "no node of the cluster serves the health ports of Services: nodes announce without waiting for them"
-                );
-                HealthPorts::Silent
-            };
-        }
-
-        for key in services {
-            let is_served = view.served.contains(key);
-            self.update(key, now, |gate, _| gate.set_served_elsewhere(is_served, now));
-        }
-        self.tick_all(now);
-    }
-
     /// Takes the Services whose status has changed, with their present status.
     pub(super) fn take_changes(&mut self) -> Vec<(ServiceKey, Option<DataplaneStatus>)> {
         let changed = std::mem::take(&mut self.changed);
@@ -399,7 +356,7 @@ impl NodeGate {
     }
 
     /// Takes the times for which Services were held back.
-    pub(super) fn take_hold_times(&mut self) -> Vec<(ServiceKey, Duration)> {
+    pub(super) fn take_hold_times(&mut self) -> Vec<HoldEnd> {
         std::mem::take(&mut self.hold_times)
     }
 
@@ -439,31 +396,28 @@ impl NodeGate {
         counts
     }
 
-    /// Returns true if a Service that existed when the process started has not been checked yet.
+    /// Returns true if a Service that existed when the process started is still held back.
     pub(super) fn has_unchecked(&self) -> bool {
-        self.troubled
-            .iter()
-            .any(|key| self.services.get(key).is_some_and(ServiceGate::is_unchecked))
+        !self.unchecked.is_empty()
     }
-}
 
-/// Notes the end of kube-proxy's last sync. The same end differs by a few milliseconds from one answer to the next.
-fn note_sync(known: &mut Option<Moment>, synced: Option<Moment>) {
-    let is_same = match (*known, synced) {
-        (Some(known), Some(synced)) => synced.since(known) <= SAME_SYNC,
-        _ => false,
-    };
-    if !is_same {
-        *known = synced;
+    /// Ends the wait for the Services that existed when the process started.
+    pub(super) fn end_first_checks(&mut self, now: Moment) {
+        for key in std::mem::take(&mut self.unchecked) {
+            self.update(&key, now, |gate, _| gate.end_first_checks(now));
+        }
     }
-}
 
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    /// Returns the state of a Service.
+    pub(super) fn status(&self, key: &ServiceKey) -> Option<DataplaneStatus> {
+        self.services.get(key)?.status()
+    }
+
+    /// Notes that the state of a Service has to be reported again.
+    pub(super) fn mark(&mut self, key: &ServiceKey) {
+        self.changed.insert(key.clone());
+    }
 }
 
 #[cfg(test)]
-#[path = "node_gate_tests.rs"]
 mod tests;

@@ -1,0 +1,134 @@
+//! The changes of the API: the target of a gate, and the routes that the node should have.
+
+use std::net::IpAddr;
+
+use lb_adapter::engine::{DataplaneTarget, RouteDemand};
+use lb_adapter::model::ExternalTrafficPolicy;
+
+use super::super::timing::{Moment, Timing};
+use super::{ConnectTarget, ServiceGate, State};
+
+impl ServiceGate {
+    /// Follows a change of the API. Returns true if the result of a check that is under way does not count any more.
+    pub(in crate::dataplane) fn set_target(
+        &mut self,
+        target: &DataplaneTarget,
+        now: Moment,
+        timing: &Timing,
+    ) -> bool {
+        let has_new_addresses = self.set_addresses(&target.addresses);
+        let is_outdated = has_new_addresses
+            || self.policy != target.policy
+            || self.health_port != target.health_check_node_port;
+        if has_new_addresses {
+            // No rule of the former address helps the new one.
+            (self.is_unproven, self.is_initial) = (true, false);
+            self.enter(State::Idle { since: None }, now);
+        }
+        if self.policy != target.policy {
+            // Rules for the former policy may answer a check of the new one.
+            self.is_doubtful = true;
+            self.former_port = self.health_port.filter(|_| self.is_idle());
+        }
+        if self.fingerprint != target.fingerprint {
+            self.fingerprint = target.fingerprint;
+            self.changed = now;
+            self.is_initial = false;
+        }
+
+        let before = std::mem::replace(&mut self.demand, target.demand);
+        self.gate = target.gate;
+        self.policy = target.policy;
+        self.has_other_nodes = target.has_other_nodes;
+        self.health_port = target.health_check_node_port;
+        self.follow_demand(before, target.shares_routes, now, timing);
+
+        let is_held = matches!(self.state, State::Held { .. });
+        self.connect = match target.tcp_port {
+            Some(port) if is_held => Some(Box::new(ConnectTarget {
+                addresses: target.addresses.clone(),
+                port,
+                remote_endpoints: target.remote_endpoints.clone(),
+            })),
+            _ => None,
+        };
+        if is_outdated && is_held {
+            self.next_check.get_or_insert(now);
+        }
+        is_outdated
+    }
+
+    /// Sets the addresses, at most one of each family. Returns true if none of the former ones is left: a Service that gets a
+    /// second address goes on with the first.
+    fn set_addresses(&mut self, addresses: &[IpAddr]) -> bool {
+        let (mut ipv4, mut ipv6) = (None, None);
+        for address in addresses {
+            match address {
+                IpAddr::V4(address) => ipv4 = Some(*address),
+                IpAddr::V6(address) => ipv6 = Some(*address),
+            }
+        }
+
+        let had_any = self.ipv4.is_some() || self.ipv6.is_some();
+        let keeps_one =
+            (ipv4.is_some() && ipv4 == self.ipv4) || (ipv6.is_some() && ipv6 == self.ipv6);
+        (self.ipv4, self.ipv6) = (ipv4, ipv6);
+        had_any && !keeps_one
+    }
+
+    fn follow_demand(
+        &mut self,
+        before: RouteDemand,
+        shares_routes: bool,
+        now: Moment,
+        timing: &Timing,
+    ) {
+        match (self.state, self.demand) {
+            (State::Idle { .. }, RouteDemand::Serving | RouteDemand::Terminating)
+                if shares_routes =>
+            {
+                self.enter(State::Announced { since: now }, now);
+            }
+            (State::Idle { since }, RouteDemand::Serving | RouteDemand::Terminating) => {
+                // Rules for endpoints that have left may still be in place.
+                let recently = |since: Moment| now.since(since) < timing.settle * 2;
+                self.is_doubtful |= since.is_some_and(recently);
+                self.changed = now;
+                self.enter(State::Held { since: now }, now);
+            }
+            (State::Idle { .. }, _) => {}
+
+            (State::Held { .. }, RouteDemand::None | RouteDemand::Elsewhere) => {
+                self.enter(State::Idle { since: None }, now);
+            }
+            (State::Announced { .. } | State::Depreferenced { .. }, RouteDemand::Elsewhere) => {
+                self.enter(State::Leaving { since: now }, now);
+            }
+            (State::Withdrawn, RouteDemand::Elsewhere) | (_, RouteDemand::None) => {
+                self.enter(State::Idle { since: Some(now) }, now);
+            }
+
+            (State::Leaving { .. }, RouteDemand::Serving | RouteDemand::Terminating) => {
+                self.return_to_service(now);
+            }
+            (State::Announced { .. }, RouteDemand::Serving)
+                if before == RouteDemand::Terminating
+                    && self.policy == ExternalTrafficPolicy::Local =>
+            {
+                self.return_to_service(now);
+            }
+            (State::Withdrawn, _) if !self.has_other_nodes => {
+                self.enter(State::Depreferenced { since: now }, now);
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps the routes of a node that has ready endpoints again at a low preference, until the dataplane has followed.
+    fn return_to_service(&mut self, now: Moment) {
+        self.is_doubtful = true;
+        self.changed = now;
+        self.problem = Some("its endpoints on the node have just become ready".into());
+        self.enter(State::Depreferenced { since: now }, now);
+    }
+}
