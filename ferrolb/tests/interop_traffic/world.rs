@@ -311,6 +311,14 @@ impl World {
         .await;
     }
 
+    /// Waits until the router sends packets for this address anywhere.
+    pub(crate) async fn expect_any_route(&self, vip: Ipv4Addr) {
+        wait(&format!("a route to {vip}"), async || {
+            if self.nodes_of(vip).is_empty() { Err("none".to_owned()) } else { Ok(()) }
+        })
+        .await;
+    }
+
     /// Waits until the rules of a node serve this address.
     pub(crate) async fn expect_served(&self, node: &str, vip: Ipv4Addr) {
         wait(&format!("{vip} to be served by {node}"), async || {

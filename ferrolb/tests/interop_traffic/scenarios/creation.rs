@@ -18,7 +18,8 @@ async fn created(world: &mut World, service: &str, policy: &str) {
     world.open(vip);
     sleep(Duration::from_millis(200)).await;
     world.create(service, policy, vip).await;
-    sleep(Duration::from_millis(2300)).await;
+    world.expect_any_route(vip).await;
+    sleep(Duration::from_millis(2000)).await;
     world.close(Scope::SinceFirstRoute);
     world.remove(service, vip).await;
 }

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::programs::NODES;
 use crate::tally::Scope;
-use crate::world::World;
+use crate::world::{GRACE, World};
 
 const ALL: [&str; 3] = ["kube1", "kube2", "kube3"];
 
@@ -50,12 +50,19 @@ pub(crate) async fn while_a_pod_moves(world: &mut World, fault: Fault) {
         world.expect_served(node, vip).await;
     }
     begin(world, "kube3", fault).await;
+    let grace = match fault {
+        Fault::Dead => GRACE,
+        // A speaker notices after 10 s. The default of Kubernetes is 30 s.
+        Fault::Stuck => Duration::from_millis(11_500),
+    };
 
     world.open(vip);
     sleep(Duration::from_millis(300)).await;
     world.start_pod(service, "kube2").await;
-    world.delete_pod(&old).await;
-    sleep(Duration::from_secs(2)).await;
+    world.terminate_pod(&old).await;
+    sleep(grace).await;
+    world.end_pod(&old).await;
+    sleep(Duration::from_secs(3)).await;
     world.close(Scope::All);
     end(world, "kube3").await;
     world.remove(service, vip).await;
