@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use benches::arguments::Arguments;
 use benches::measure::{contestant, measure};
@@ -266,8 +266,19 @@ fn memory() {
             if per_set == 0 { "the routes, announced to 4 peers" } else { "announced to 4 peers" };
         rows.push(memory_row(format!("{name}, {sets}"), before));
 
+        drop(peers);
+        if per_set == 0 {
+            for (when, pause) in [("at one time", 0), ("each at another time", 1)] {
+                let before = memory::allocated();
+                memory::reset_peak();
+                let peer = changed(&routes, Duration::from_secs(pause));
+                rows.push(memory_row(format!("in addition, changed one by one, {when}"), before));
+                drop(peer);
+            }
+        }
+
         let octets = announced(&routes);
-        drop((peers, routes));
+        drop(routes);
         let before = memory::reset_peak();
         let peer = received(&octets);
         rows.push(memory_row(format!("Adj-RIB-In of 1 M, {sets}"), before));
@@ -275,6 +286,30 @@ fn memory() {
     }
 
     print!("{}", markdown(&["memory", "MB held", "MB at most", "octets a route at most"], &rows));
+}
+
+/// A peer that was announced the routes, and then each of them again with other attributes, with this pause before each. Its
+/// table shares nothing with the routes after that, whatever the pause.
+fn changed(routes: &RouteSet, pause: Duration) -> Peer {
+    let mut now = Instant::now();
+    let mut peer = established(config(1), now);
+    peer.set_routes(routes);
+    let mut outbox = BytesMut::with_capacity(2 * OUTBOX);
+    let mut send = |peer: &mut Peer, now| {
+        while peer.poll_transmit(now, Direction::Outgoing, &mut outbox) {
+            outbox.clear();
+        }
+    };
+    send(&mut peer, now);
+
+    let attributes = Arc::new(attributes(1));
+    for (prefix, _) in routes {
+        now += pause;
+        peer.set_time(now);
+        peer.announce(&Route::with_attributes(prefix, Arc::clone(&attributes)));
+        send(&mut peer, now);
+    }
+    peer
 }
 
 /// A row of the table, for the memory that was allocated since `before`, and its peak.
