@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bgp_session::{GracefulShutdown, IpNet, Route};
 use tokio::sync::Notify;
 
+use super::node_conditions::ConfiguredPeer;
 use ferrolb_node::metrics;
 use ferrolb_node::metrics::SessionSample;
 use ferrolb_node::sessions::{
@@ -95,6 +96,17 @@ impl Announcer {
     /// Returns the state of the sessions, for metrics and the status.
     pub(super) fn samples(&self, engine: &Engine) -> Vec<SessionSample> {
         metrics::session_samples(engine, &self.sessions, &self.node)
+    }
+
+    /// Returns the peers that the configuration gives to the node, even those whose session could not be opened.
+    pub(super) fn configured_peers(&self, engine: &Engine) -> Vec<ConfiguredPeer> {
+        let Some(plan) = engine.plan(&self.node) else { return Vec::new() };
+        let peers = plan.peers.iter().map(|planned| ConfiguredPeer {
+            name: planned.peer.name.clone(),
+            endpoint: planned.peer.endpoint(),
+            has_bfd: planned.peer.bfd_profile.is_some(),
+        });
+        peers.collect()
     }
 
     /// Drains all sessions and ends them. Dropping the future cancels the drain.

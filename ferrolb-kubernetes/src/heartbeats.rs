@@ -1,5 +1,5 @@
-//! The heartbeats of speakers: a BGPNodeStatus whose heartbeat is not renewed is marked `Ready=Unknown`, as the node lifecycle
-//! controller marks a Node. Without the mark, the last report of a killed speaker would seem current.
+//! The heartbeats of speakers: a BGPNodeStatus whose heartbeat is not renewed is marked `Ready=Unknown` and `Degraded=Unknown`,
+//! as the node lifecycle controller marks a Node. Without the mark, the last report of a killed speaker would seem current.
 //!
 //! Owns the time at which each speaker counts as silent. Since the clocks of machines differ, a heartbeat counts as renewed when
 //! it differs from the last one, and the local clock measures the time in between. A controller that cannot reach the API server
@@ -157,10 +157,10 @@ fn decide(speakers: &mut BTreeMap<String, SpeakerHeartbeat>, name: &str) -> Deci
         Some(_) => speaker.silent_at = None,
     }
 
-    let mut conditions = json!([stopped_reporting(&speaker.heartbeat)]);
-    note_transitions(&mut conditions, &speaker.conditions, Timestamp::now());
+    let mut status = stopped_reporting(&speaker.heartbeat);
+    note_transitions(&mut status["conditions"], &speaker.conditions, Timestamp::now());
     let metadata = json!({"resourceVersion": speaker.version});
-    let patch = json!({"metadata": metadata, "status": {"conditions": conditions}});
+    let patch = json!({"metadata": metadata, "status": status});
     Decision::Write(SilentMark { last_heartbeat: speaker.heartbeat.clone(), patch })
 }
 

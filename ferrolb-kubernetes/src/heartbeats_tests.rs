@@ -79,6 +79,9 @@ async fn a_speaker_that_misses_three_heartbeats_is_marked_once() {
     assert_eq!(condition["reason"], "SpeakerStoppedReporting");
     assert!(condition["message"].as_str().unwrap().contains("since 2024-05-01T09:00:00Z"));
     assert_ne!(condition["lastTransitionTime"], "2024-05-01T10:00:00Z");
+    let degraded = &patch["status"]["conditions"][1];
+    assert_eq!((&degraded["type"], &degraded["status"]), (&json!("Degraded"), &json!("Unknown")));
+    assert_eq!(patch["status"]["problem"], "SpeakerStoppedReporting");
 
     let mut unknown =
         json!({"heartbeatTime": "2024-05-01T09:00:00Z", "heartbeatPeriodSeconds": 60});

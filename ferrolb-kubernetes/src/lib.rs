@@ -31,6 +31,8 @@
 //! drain                    the drain of a node
 //! speaker_reports          the objects and Events in which a speaker reports
 //!   node_status            FerroLB's BGPNodeStatus, one for each node
+//!   node_conditions        its conditions, Ready and Degraded
+//!   wall_clock             the times in it
 //!   service_bgp_status     MetalLB's ServiceBGPStatus, one for each Service and node
 //!   announcement_events    the Events of announcements
 //! ```
@@ -51,6 +53,7 @@ mod drain;
 mod events;
 mod heartbeats;
 mod informer;
+mod node_conditions;
 mod node_status;
 mod object_cache;
 mod object_tree;
@@ -69,6 +72,7 @@ mod status_object;
 mod status_writer;
 #[cfg(test)]
 mod test_log;
+mod wall_clock;
 mod watch;
 
 pub mod election;

@@ -5,17 +5,22 @@
 //! loses power cannot withdraw it.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bgp_session::UnsendableRoute;
+use bgp_session::bfd::State;
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use serde_json::{Value, json};
 
-use super::configuration_state::NO_CONFIGURATION;
+use super::node_conditions::{
+    self, ConfiguredPeer, DataplaneProblems, Facts, NodeConditions, PeerState, READY,
+};
 use super::object_cache::ConfigStatus;
-use super::status_object::StatusObject;
+use super::status_object::{StatusObject, time};
+use super::wall_clock::WallClock;
 use ferrolb_node::metrics::{DrainSample, SessionSample};
+use ferrolb_node::sessions::SessionStatus;
 
 /// Returns the object of one node.
 pub(super) fn object(
@@ -61,93 +66,92 @@ pub(super) fn is_unknown(conditions: &Value) -> bool {
     conditions.any(|condition| condition["type"] == READY && condition["status"] == "Unknown")
 }
 
-/// Returns the condition of a speaker that has stopped reporting.
-pub(super) fn stopped_reporting(heartbeat: &str) -> Value {
-    let message = format!(
-        "the speaker has not reported since {heartbeat}: the state of its sessions is unknown"
-    );
-    ready("Unknown", "SpeakerStoppedReporting", &message)
-}
-
 /// Returns the final status of a speaker that ends.
 pub(super) fn ended(mut status: Value) -> Value {
-    status["conditions"] = json!([ready("False", "SpeakerEnded", "the speaker was stopped")]);
+    set_conditions(&mut status, node_conditions::ended());
     status
 }
 
-/// The type of the condition.
-const READY: &str = "Ready";
-
-fn ready(status: &str, reason: &str, message: &str) -> Value {
-    json!({"type": READY, "status": status, "reason": reason, "message": message})
+/// Returns the change of the status of a speaker that has stopped reporting.
+pub(super) fn stopped_reporting(heartbeat: &str) -> Value {
+    let mut status = json!({});
+    set_conditions(&mut status, node_conditions::stopped_reporting(heartbeat));
+    status
 }
 
-/// Returns the status of a node. `refused` are the resources that the API server refuses, each with its reason.
-pub(super) fn status(
-    node: &str,
-    config: &ConfigStatus,
-    sessions: &[SessionSample],
-    services: usize,
-    drain: DrainSample,
-    refused: &BTreeMap<&'static str, String>,
-) -> Value {
-    let stale = config.errors.first().map(ToString::to_string);
-    let established = sessions.iter().filter(|session| session.status.is_established()).count();
-    let established = format!("{established}/{}", sessions.len());
-    let ready = condition(config, sessions, refused);
-    let sessions: Vec<Value> = sessions.iter().map(session).collect();
+fn set_conditions(status: &mut Value, found: NodeConditions) {
+    status["conditions"] = found.conditions;
+    status["problem"] = json!(found.problem);
+}
 
-    json!({
-        "node": node,
-        "conditions": [ready],
+/// The state of a speaker.
+pub(super) struct SpeakerState<'a> {
+    pub(super) node: &'a str,
+    pub(super) config: &'a ConfigStatus,
+    /// The peers that the configuration gives to the node.
+    pub(super) peers: &'a [ConfiguredPeer],
+    pub(super) sessions: &'a [SessionSample],
+    /// The number of Services that the node announces.
+    pub(super) services: usize,
+    pub(super) drain: DrainSample,
+    /// The resources that the API server refuses, each with its reason.
+    pub(super) refused: &'a BTreeMap<&'static str, String>,
+    pub(super) dataplane: &'a DataplaneProblems,
+    pub(super) clock: &'a WallClock,
+}
+
+/// Returns the status of a node.
+pub(super) fn status(state: &SpeakerState<'_>) -> Value {
+    let SpeakerState { config, sessions, clock, .. } = state;
+    let peers: Vec<_> = state.peers.iter().map(|peer| PeerState::new(peer, sessions)).collect();
+    let established = peers.iter().filter(|peer| peer.is_established).count();
+    let last_change = sessions.iter().filter_map(|session| changed_at(&session.status)).max();
+
+    let mut status = json!({
+        "node": state.node,
         "version": env!("CARGO_PKG_VERSION"),
         "configuration": {
             "loaded": config.loaded,
             "stale": config.is_stale(),
-            "message": stale,
+            "message": config.errors.first().map(ToString::to_string),
         },
-        "drain": match drain {
+        "drain": match state.drain {
             DrainSample::Serving => "Serving",
             DrainSample::Graceful => "Graceful",
             DrainSample::Withdrawn => "Withdrawn",
         },
-        "services": services,
-        "established": established,
-        "sessions": sessions,
-    })
+        "services": state.services,
+        "established": format!("{established}/{}", peers.len()),
+        "bfd": bfd_summary(&peers),
+        "lastSessionChange": last_change.map(|at| time(clock.at(at))),
+        "sessions": sessions.iter().map(|it| session(it, clock)).collect::<Vec<_>>(),
+    });
+
+    let facts = Facts {
+        config,
+        peers: &peers,
+        drain: state.drain,
+        refused: state.refused,
+        dataplane: state.dataplane,
+    };
+    set_conditions(&mut status, node_conditions::conditions(&facts));
+    status
 }
 
-/// Returns the condition Ready, which is true if the speaker can announce everything that it should.
-fn condition(
-    config: &ConfigStatus,
-    sessions: &[SessionSample],
-    refused: &BTreeMap<&'static str, String>,
-) -> Value {
-    if !refused.is_empty() {
-        let refused: Vec<_> =
-            refused.iter().map(|(resource, why)| format!("{resource}: {why}")).collect();
-        let message = format!("the API server refuses to list or to watch {}", refused.join("; "));
-        return ready("False", "WatchRefused", &message);
+/// Returns the number of BFD sessions that are up and of those that should be, as 2/2, or `-` if BFD watches no peer.
+fn bfd_summary(peers: &[PeerState]) -> String {
+    let watched = peers.iter().filter(|peer| peer.has_bfd);
+    let up = watched.clone().filter(|peer| peer.bfd == Some(State::Up)).count();
+    match watched.count() {
+        0 => "-".to_owned(),
+        watched => format!("{up}/{watched}"),
     }
-    if config.is_absent {
-        return ready("False", "NoConfiguration", NO_CONFIGURATION);
-    }
-    if !config.loaded {
-        return ready("False", "NoConfiguration", "there has been no valid configuration yet");
-    }
+}
 
-    let without_bfd: Vec<_> = sessions
-        .iter()
-        .filter_map(|session| {
-            let problem = session.status.bfd_problem()?;
-            Some(format!("{} ({}): {problem}", session.name, session.endpoint))
-        })
-        .collect();
-    if !without_bfd.is_empty() {
-        let message = format!("no BFD session with {}", without_bfd.join("; with "));
-        return ready("False", "BFDNotUp", &message);
-    }
-    ready("True", "SpeakerReady", "the speaker announces what it should")
+/// Returns the time at which a session came up, or went down; `None` if it has never been up.
+fn changed_at(status: &SessionStatus) -> Option<Instant> {
+    let peer = status.peer.as_ref()?;
+    if peer.is_established() { Some(peer.since) } else { peer.down_since }
 }
 
 /// The number of unsendable routes that are listed for each session, since an object cannot hold thousands.
@@ -157,13 +161,14 @@ fn unsendable(route: &UnsendableRoute) -> Value {
     json!({"prefix": route.prefix.to_string(), "reason": route.why.to_string()})
 }
 
-fn session(session: &SessionSample) -> Value {
+fn session(session: &SessionSample, clock: &WallClock) -> Value {
     let status = &session.status;
     json!({
         "peer": session.name,
         "address": session.endpoint,
         "state": format!("{:?}", status.state()),
         "established": status.is_established(),
+        "since": changed_at(status).map(|at| time(clock.at(at))),
         "bfd": status.bfd.as_ref().map(|bfd| bfd.state.to_string()),
         "bfdProblem": status.bfd_problem(),
         "families": status.families(),

@@ -8,10 +8,10 @@ fn a_status_is_stale_after_three_heartbeats_or_when_the_controller_says_so() {
     let written: Timestamp = "2024-05-01T10:00:00Z".parse().unwrap();
     let after = |seconds| written + SignedDuration::from_secs(seconds);
     let mut status = json!({"heartbeatTime": "2024-05-01T10:00:00Z", "heartbeatPeriodSeconds": 60,
-        "conditions": [ready("True", "SpeakerReady", "")]});
+        "conditions": [{"type": "Ready", "status": "True"}]});
     assert!(!is_stale(&status, after(180)));
     assert!(is_stale(&status, after(181)));
-    status["conditions"] = json!([stopped_reporting("2024-05-01T10:00:00Z")]);
+    status["conditions"] = stopped_reporting("2024-05-01T10:00:00Z")["conditions"].clone();
     assert!(is_stale(&status, after(0)));
 }
 
@@ -22,41 +22,55 @@ fn sample(name: &str, state: State, problem: Option<&str>) -> SessionSample {
     SessionSample::new(name, format!("{name}:179"), status)
 }
 
+fn peer(name: &str, has_bfd: bool) -> ConfiguredPeer {
+    ConfiguredPeer { name: name.to_owned(), endpoint: format!("{name}:179"), has_bfd }
+}
+
+/// The status of a node with this configuration and these sessions.
+fn written(peers: &[ConfiguredPeer], sessions: &[SessionSample]) -> Value {
+    status(&SpeakerState {
+        node: "n1",
+        config: &ConfigStatus { loaded: true, ..ConfigStatus::default() },
+        peers,
+        sessions,
+        services: 0,
+        drain: DrainSample::Serving,
+        refused: &BTreeMap::new(),
+        dataplane: &DataplaneProblems::default(),
+        clock: &WallClock::new(),
+    })
+}
+
 #[test]
 fn a_speaker_whose_bfd_cannot_begin_is_not_ready_and_names_the_peer() {
-    let config = ConfigStatus { loaded: true, ..ConfigStatus::default() };
-    let written = |sessions: &[SessionSample]| {
-        status("n1", &config, sessions, 0, DrainSample::Serving, &BTreeMap::new())
-    };
     let taken = "cannot receive BFD at 10.77.0.11:3784: Address in use";
+    let peers = [peer("a", true), peer("b", true)];
     // An old error of a session that is up no longer counts.
     let good = [sample("a", State::Up, Some(taken)), sample("b", State::Down, None)];
-    assert_eq!(written(&good)["conditions"][0]["status"], "True");
+    assert_ne!(written(&peers, &good)["conditions"][0]["reason"], "BFDNotUp");
 
     let bad = [sample("a", State::Up, None), sample("b", State::Down, Some(taken))];
-    let status = written(&bad);
+    let status = written(&peers, &bad);
     let condition = &status["conditions"][0];
     assert_eq!((&condition["status"], &condition["reason"]), (&json!("False"), &json!("BFDNotUp")));
     let message = condition["message"].as_str().unwrap();
     assert_eq!(message, format!("no BFD session with b (b:179): {taken}"));
     assert_eq!(status["sessions"][1]["bfdProblem"], taken);
     assert_eq!(status["sessions"][0]["bfdProblem"], Value::Null);
-    assert_eq!(status["established"], "0/2");
 }
 
 #[test]
-fn a_speaker_that_may_not_watch_is_not_ready_and_names_the_resource() {
-    let config = ConfigStatus { loaded: true, ..ConfigStatus::default() };
-    let why = "services is forbidden: User \"ferrolb\" cannot list resource \"services\" (403)";
-    let refused = BTreeMap::from([("services", why.to_owned())]);
-    let status = status("n1", &config, &[], 0, DrainSample::Serving, &refused);
-    let condition = &status["conditions"][0];
-    assert_eq!(
-        (&condition["status"], &condition["reason"]),
-        (&json!("False"), &json!("WatchRefused"))
-    );
-    let message = condition["message"].as_str().unwrap();
-    assert!(message.contains(&format!("services: {why}")), "{message}");
+fn the_columns_count_all_configured_peers() {
+    // The session with c could not be opened, and d has no BFD.
+    let peers = [peer("a", true), peer("b", true), peer("c", true), peer("d", false)];
+    let sessions = [sample("a", State::Up, None), sample("b", State::Down, None)];
+    let status = written(&peers, &sessions);
+    assert_eq!((&status["established"], &status["bfd"]), (&json!("0/4"), &json!("1/3")));
+    assert_eq!(status["problem"], "SessionDown: a, b, c and 1 more");
+    assert_eq!(status["lastSessionChange"], Value::Null);
+
+    assert_eq!(written(&peers[3..], &[])["bfd"], "-");
+    assert_eq!(written(&[], &[])["established"], "0/0");
 }
 
 #[test]

@@ -19,6 +19,7 @@ use super::announcer::Announcer;
 use super::dataplane::Dataplane;
 use super::drain::{Drain, DrainStep};
 use super::informer::{Informer, Settled};
+use super::node_status::SpeakerState;
 use super::pending_updates::{ChangeScope, PendingUpdates, Targets};
 use super::resource::{Kind, WatchTarget};
 use super::service_bgp_status::AnnouncementChange;
@@ -332,8 +333,12 @@ impl Speaker {
     }
 
     fn write_node_status(&mut self) {
+        self.reports.clock.follow();
         let status = self.node_status();
         self.reports.node_status.write(status);
+        if let Some(at) = self.dataplane.next_overdue() {
+            self.reports.node_status.mark_at(at);
+        }
     }
 
     fn node_status(&self) -> serde_json::Value {
@@ -342,14 +347,17 @@ impl Speaker {
         } else {
             self.engine.plan(&self.node).map_or(0, |plan| plan.services().count())
         };
-        let mut status = node_status::status(
-            &self.node,
-            self.informer.config_status(),
-            &self.announcer.samples(&self.engine),
+        let mut status = node_status::status(&SpeakerState {
+            node: &self.node,
+            config: self.informer.config_status(),
+            peers: &self.announcer.configured_peers(&self.engine),
+            sessions: &self.announcer.samples(&self.engine),
             services,
-            self.drain.stage(),
-            &self.informer.refused(),
-        );
+            drain: self.drain.stage(),
+            refused: &self.informer.refused(),
+            dataplane: &self.dataplane.problems(),
+            clock: &self.reports.clock,
+        });
         status["dataplane"] = self.dataplane.report();
         status
     }

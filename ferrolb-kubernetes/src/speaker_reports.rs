@@ -10,6 +10,7 @@ use super::node_status;
 use super::object_tree::ObjectTree;
 use super::service_bgp_status::ServiceBgpStatuses;
 use super::status_object::{StatusObject, node_as_owner};
+use super::wall_clock::WallClock;
 
 /// The reports of one speaker.
 pub(super) struct SpeakerReports {
@@ -21,6 +22,8 @@ pub(super) struct SpeakerReports {
     /// MetalLB's ConfigurationState.
     pub(super) configuration: ConfigurationState,
     pub(super) events: EventRecorder,
+    /// The clock of the times in BGPNodeStatus.
+    pub(super) clock: WallClock,
 }
 
 /// The field manager of everything that a speaker writes.
@@ -46,6 +49,7 @@ impl SpeakerReports {
                 MANAGER,
             ),
             events: EventRecorder::new(client.clone(), MANAGER, options.cluster.pod.clone()),
+            clock: WallClock::new(),
             node,
         }
     }

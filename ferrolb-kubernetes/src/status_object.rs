@@ -126,6 +126,11 @@ impl StatusObject {
         self.writer.mark_at(&(), Instant::now() + self.pace);
     }
 
+    /// Notes that the status may change at this time by itself.
+    pub(super) fn mark_at(&mut self, at: Instant) {
+        self.writer.mark_at(&(), at.max(Instant::now() + self.pace));
+    }
+
     /// Waits until [`write`](Self::write) has to be called, or until a write has succeeded. Cancel safe.
     pub(super) async fn due(&mut self) {
         while let Some(((), outcome)) = self.writer.next().await {

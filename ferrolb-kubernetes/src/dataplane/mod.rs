@@ -36,8 +36,10 @@ use ferrolb_node::causes;
 use ferrolb_node::metrics::{DataplaneSample, HoldTime};
 use lb_adapter::engine::{Change, Engine};
 use lb_adapter::model::{DataplaneGate, ServiceKey};
+use lb_adapter::planner::DataplaneStatus;
 
 use super::SpeakerOptions;
+use super::node_conditions::DataplaneProblems;
 use cluster_view::ClusterView;
 use node_gate::{DueCheck, HoldEnd, NodeGate, Origin};
 use proxy_health::ProxyHealth;
@@ -63,6 +65,8 @@ pub(super) struct Dataplane {
     first_checks_until: Option<Instant>,
     /// True if first checks were pending at the last look.
     has_pending: bool,
+    /// The health of kube-proxy at the last look.
+    seen_proxy: Option<bool>,
 }
 
 /// The settings of the gate.
@@ -103,6 +107,9 @@ const FIRST_CHECKS: Duration = Duration::from_millis(300);
 /// The longest such time: much less than the 120 s for which routers keep routes over a restart.
 const LONGEST_FIRST_CHECKS: Duration = Duration::from_secs(5);
 
+/// The time from which a Service that is held back counts as a problem. A dataplane that works follows earlier.
+const OVERDUE: Duration = Duration::from_secs(5);
+
 impl Dataplane {
     /// The gate of a node without Services.
     pub(super) fn new(client: &Client, options: &SpeakerOptions) -> Self {
@@ -122,6 +129,7 @@ impl Dataplane {
             hold_time: HoldTime::new(),
             first_checks_until: None,
             has_pending: false,
+            seen_proxy: None,
         }
     }
 
@@ -174,19 +182,22 @@ impl Dataplane {
         self.take_changes()
     }
 
-    /// Waits for observations that change the state of Services, or for the end of the first checks. Cancel safe.
+    /// Waits for observations that change the state of Services or of kube-proxy, or for the end of the first checks. Cancel
+    /// safe.
     pub(super) async fn next(&mut self) -> Vec<Change> {
         loop {
             let changes = self.take_changes();
             let has_pending = self.first_checks_are_pending();
             let have_ended = std::mem::replace(&mut self.has_pending, has_pending) && !has_pending;
+            let proxy = self.gate.proxy_is_healthy();
+            let has_proxy_changed = std::mem::replace(&mut self.seen_proxy, proxy) != proxy;
             if have_ended {
                 self.gate.end_first_checks(self.now());
                 let mut changes = changes;
                 changes.extend(self.take_changes());
                 return changes;
             }
-            if !changes.is_empty() {
+            if !changes.is_empty() || has_proxy_changed {
                 return changes;
             }
 
@@ -332,6 +343,26 @@ impl Dataplane {
     /// Returns the report for BGPNodeStatus.
     pub(super) fn report(&self) -> Value {
         report::report(self.options.gate, &self.gate)
+    }
+
+    /// Returns the problems for the conditions of BGPNodeStatus.
+    pub(super) fn problems(&self) -> DataplaneProblems {
+        let overdue = self.gate.overdue(self.now(), OVERDUE);
+        let services = overdue.filter_map(|(key, status)| match status {
+            DataplaneStatus::Held(reason)
+            | DataplaneStatus::Depreferenced(reason)
+            | DataplaneStatus::Withdrawn(reason) => Some((key.to_string(), reason.into())),
+            DataplaneStatus::Ready | DataplaneStatus::Leaving => None,
+        });
+        DataplaneProblems {
+            has_proxy_failed: self.gate.proxy_is_healthy() == Some(false),
+            services: services.collect(),
+        }
+    }
+
+    /// Returns the time at which a Service that waits for the dataplane becomes a problem, if nothing changes.
+    pub(super) fn next_overdue(&self) -> Option<Instant> {
+        Some(self.gate.next_overdue(self.now(), OVERDUE)?.instant(self.begin))
     }
 
     /// Returns the state for metrics.

@@ -172,6 +172,7 @@ fn the_definitions_are_structural() {
                 for column in version["additionalPrinterColumns"].as_array().unwrap() {
                     let path = column["jsonPath"].as_str().unwrap().replace("[*]", ".[]");
                     let path = path.replace("[?(@.type==\"Ready\")]", ".[]");
+                    let path = path.replace("[?(@.type==\"Degraded\")]", ".[]");
                     let mut at = schema;
                     for part in path.split('.').skip(1) {
                         at = if part == "[]" { &at["items"] } else { &at["properties"][part] };

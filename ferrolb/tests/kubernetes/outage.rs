@@ -49,7 +49,7 @@ async fn an_outage_is_logged_once_at_its_start_and_once_at_its_end() {
 
     let node = ["--node-name", "kube1", "--heartbeat", "1s", "--on-exit", "withdraw"];
     let speaker = cluster.start_logged("speaker", "s", &node, &log("speaker"));
-    ready(&cluster, "True", "SpeakerReady").await;
+    ready(&cluster, "False", "NoSession").await;
     let names = ["leader", "standby", "speaker"];
     let before = names.map(|name| warnings(&log(name)).len());
 
@@ -64,7 +64,7 @@ async fn an_outage_is_logged_once_at_its_start_and_once_at_its_end() {
     for name in names {
         says(&log(name), "the API server responds again, after ").await;
     }
-    ready(&cluster, "True", "SpeakerReady").await;
+    ready(&cluster, "False", "NoSession").await;
     for (name, before) in names.into_iter().zip(before) {
         let warned = warnings(&log(name)).split_off(before);
         assert_eq!(warned.len(), 1, "{name}: {warned:#?}");
@@ -99,7 +99,7 @@ async fn a_speaker_whose_watches_are_forbidden_is_not_ready_and_logs_it_once() {
     cluster.add_node("kube1", NODE).await;
     let arguments = ["--node-name", "kube1", "--on-exit", "withdraw"];
     let speaker = cluster.start_logged("speaker", "s", &arguments, &log);
-    ready(&cluster, "True", "SpeakerReady").await;
+    ready(&cluster, "False", "NoSession").await;
 
     let documents: Vec<Value> = serde_saphyr::from_multiple(crate::cluster::ROLES).unwrap();
     let role = documents.iter().find(|document| {
@@ -117,7 +117,7 @@ async fn a_speaker_whose_watches_are_forbidden_is_not_ready_and_logs_it_once() {
 
     tokio::time::sleep(Duration::from_secs(2)).await;
     allow(&cluster, &rules);
-    ready(&cluster, "True", "SpeakerReady").await;
+    ready(&cluster, "False", "NoSession").await;
     let refused = warnings(&log);
     let of_services: Vec<_> =
         refused.iter().filter(|line| line.contains("to watch services,")).collect();

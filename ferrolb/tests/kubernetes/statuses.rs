@@ -46,10 +46,10 @@ async fn the_status_of_a_killed_or_stopped_speaker_becomes_stale() {
     let explain = ["explain", &service, "--lb-class", &cluster.class, "--node", &node];
 
     let speaker = begin();
-    let first = ready(&cluster, "True", "SpeakerReady").await;
+    let first = ready(&cluster, "False", "NoSession").await;
     assert_eq!(first["heartbeatPeriodSeconds"], 2);
     wait("a session, and another heartbeat", async || {
-        let status = ready(&cluster, "True", "SpeakerReady").await;
+        let status = ready(&cluster, "False", "NoSession").await;
         let sessions = status["sessions"].as_array().map(Vec::len);
         let renewed = status["heartbeatTime"] != first["heartbeatTime"];
         if renewed && sessions == Some(1) { Ok(()) } else { Err(status.to_string()) }
@@ -77,12 +77,12 @@ async fn the_status_of_a_killed_or_stopped_speaker_becomes_stale() {
     })
     .await;
     let speaker = begin();
-    let back = ready(&cluster, "True", "SpeakerReady").await;
+    let back = ready(&cluster, "False", "NoSession").await;
     assert!(since(&back) > since(&status), "{back} {status}");
     speaker.signal(rustix::process::Signal::STOP);
     ready(&cluster, "Unknown", "SpeakerStoppedReporting").await;
     speaker.signal(rustix::process::Signal::CONT);
-    ready(&cluster, "True", "SpeakerReady").await;
+    ready(&cluster, "False", "NoSession").await;
     // A speaker that exits cleanly reports until its end, and then promises no further heartbeat.
     let statuses = cluster.node_statuses();
     let drain = wait("a drain that is told of", async || {

@@ -28,8 +28,8 @@ pub(super) struct NodeGate {
     wakes: BTreeSet<(Moment, ServiceKey)>,
     /// The Services whose status has changed since it was taken.
     changed: BTreeSet<ServiceKey>,
-    /// The Services that are held back, depreferenced or withdrawn.
-    troubled: BTreeSet<ServiceKey>,
+    /// The Services that are held back, depreferenced or withdrawn, each with the moment at which that began.
+    troubled: BTreeMap<ServiceKey, Moment>,
     /// Those of them that existed when the process started, and have been held back since.
     unchecked: BTreeSet<ServiceKey>,
     /// The moment at which the last of them was added.
@@ -114,7 +114,7 @@ impl NodeGate {
             services: BTreeMap::new(),
             wakes: BTreeSet::new(),
             changed: BTreeSet::new(),
-            troubled: BTreeSet::new(),
+            troubled: BTreeMap::new(),
             unchecked: BTreeSet::new(),
             last_trouble: Moment::default(),
             hold_times: Vec::new(),
@@ -231,7 +231,8 @@ impl NodeGate {
                 | DataplaneStatus::Depreferenced(_)
                 | DataplaneStatus::Withdrawn(_),
             ) => {
-                if self.troubled.insert(key.clone()) {
+                if !self.troubled.contains_key(key) {
+                    self.troubled.insert(key.clone(), now);
                     self.last_trouble = now;
                 }
             }
@@ -380,7 +381,23 @@ impl NodeGate {
 
     /// Returns the Services that are held back, depreferenced or withdrawn, with their status.
     pub(super) fn troubled(&self) -> impl Iterator<Item = (&ServiceKey, DataplaneStatus)> {
-        self.troubled.iter().filter_map(|key| Some((key, self.services.get(key)?.status()?)))
+        self.troubled.keys().filter_map(|key| Some((key, self.services.get(key)?.status()?)))
+    }
+
+    /// Returns those of them that have been so for at least this time.
+    pub(super) fn overdue(
+        &self,
+        now: Moment,
+        time: Duration,
+    ) -> impl Iterator<Item = (&ServiceKey, DataplaneStatus)> {
+        self.troubled().filter(move |(key, _)| {
+            self.troubled.get(*key).is_some_and(|since| since.after(time) <= now)
+        })
+    }
+
+    /// Returns the next moment at which there will be another one, if nothing changes.
+    pub(super) fn next_overdue(&self, now: Moment, time: Duration) -> Option<Moment> {
+        self.troubled.values().map(|since| since.after(time)).filter(|at| *at > now).min()
     }
 
     pub(super) fn counts(&self) -> Counts {

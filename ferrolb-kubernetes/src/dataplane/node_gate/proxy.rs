@@ -51,7 +51,8 @@ impl NodeGate {
         } else if synced_before != self.facts.synced || now >= self.next_tick {
             self.next_tick = now.after(TICK);
             let timing = self.timing;
-            for key in self.troubled.clone() {
+            let troubled: Vec<_> = self.troubled.keys().cloned().collect();
+            for key in troubled {
                 let has_synced = synced_before != self.facts.synced;
                 self.update(&key, now, |gate, facts| {
                     if has_synced {

@@ -1,7 +1,7 @@
 //! The gates of a node, moment by moment.
 
 use lb_adapter::engine::RouteDemand;
-use lb_adapter::model::ExternalTrafficPolicy;
+use lb_adapter::model::{DataplaneGate, ExternalTrafficPolicy};
 
 use super::super::cluster_view::ClusterView;
 use super::super::proxy_health::{PerFamily, ProxyHealth};
@@ -379,4 +379,26 @@ fn no_more_services_are_withdrawn_than_can_be_looked_up_again() {
     let services = node.gate.needs_view(node.now).unwrap();
     node.gate.lose_view(&services, node.now);
     assert_eq!(node.gate.counts(), Counts { held: 0, depreferenced: 40, withdrawn: 0 });
+}
+
+#[test]
+fn a_service_that_waits_for_long_is_overdue_until_the_dataplane_forwards() {
+    let mut node = Node::new();
+    let mut strict = target(ExternalTrafficPolicy::Local);
+    strict.gate = DataplaneGate::Require;
+    node.set("smtp", &strict);
+    let limit = ms(5000);
+    let overdue = |node: &Node| {
+        node.gate.overdue(node.now, limit).map(|(key, _)| key.name.to_string()).collect::<Vec<_>>()
+    };
+    assert!(overdue(&node).is_empty());
+    let at = node.gate.next_overdue(node.now, limit);
+    assert_eq!(at, Some(node.now.after(limit)));
+
+    node.run(ms(5010), |_| Observation::DoesNot("no answer".to_owned()));
+    assert_eq!(overdue(&node), ["smtp"]);
+    assert_eq!(node.gate.next_overdue(node.now, limit), None);
+
+    node.run(ms(3000), |_| Observation::Forwards);
+    assert!(overdue(&node).is_empty(), "{:?}", node.changes());
 }

@@ -34,7 +34,7 @@ impl NodeGate {
         let mut withdrawn = Vec::new();
         let mut candidates = Vec::new();
         let mut asks_for_ports = false;
-        for key in &self.troubled {
+        for key in self.troubled.keys() {
             let Some(gate) = self.services.get(key) else { continue };
             if gate.is_withdrawn() {
                 withdrawn.push(key.clone());

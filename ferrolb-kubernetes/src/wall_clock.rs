@@ -1,0 +1,73 @@
+//! The time of day of an instant, for statuses.
+//!
+//! Owns the relation of the two clocks. One instant has the same time in every status, so that a status whose facts are the same
+//! is not written again; it must not follow the small corrections that a time server makes.
+
+use std::time::Instant;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// The relation between the monotonic clock and the time of day.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WallClock {
+    instant: Instant,
+    time: Timestamp,
+}
+
+/// The difference from which a correction of the clock counts, as when a machine gets its time after the start.
+const STEP: SignedDuration = SignedDuration::from_secs(2);
+
+impl WallClock {
+    /// The relation at this moment.
+    pub(super) fn new() -> Self {
+        Self { instant: tokio::time::Instant::now().into_std(), time: Timestamp::now() }
+    }
+
+    /// Follows the time of day if it was set.
+    pub(super) fn follow(&mut self) {
+        self.compare(Self::new());
+    }
+
+    fn compare(&mut self, now: Self) {
+        if self.at(now.instant).duration_since(now.time).abs() > STEP {
+            *self = now;
+        }
+    }
+
+    /// Returns the time of day of an instant.
+    pub(super) fn at(&self, instant: Instant) -> Timestamp {
+        let after = SignedDuration::try_from(instant.saturating_duration_since(self.instant));
+        let before = SignedDuration::try_from(self.instant.saturating_duration_since(instant));
+        let difference = after.unwrap_or_default() - before.unwrap_or_default();
+        self.time.checked_add(difference).unwrap_or(self.time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_instant_keeps_its_time_unless_the_clock_was_set() {
+        let begin = WallClock::new();
+        let (early, late) = (begin.instant, begin.instant + Duration::from_secs(60));
+        let mut clock =
+            WallClock { instant: late, time: begin.time + SignedDuration::from_secs(60) };
+        assert_eq!(clock.at(early), begin.time);
+        assert_eq!(
+            clock.at(late + Duration::from_secs(1)),
+            begin.time + SignedDuration::from_secs(61)
+        );
+
+        let now = |seconds: i64| WallClock {
+            instant: late,
+            time: begin.time + SignedDuration::from_secs(60 + seconds),
+        };
+        clock.compare(now(1));
+        assert_eq!(clock.at(early), begin.time);
+        clock.compare(now(-3600));
+        assert_eq!(clock.at(early), begin.time - SignedDuration::from_secs(3600));
+    }
+}
