@@ -8,6 +8,7 @@
 
 mod access;
 mod cluster;
+mod conditions;
 mod controller;
 mod crowd;
 mod dataplane;
