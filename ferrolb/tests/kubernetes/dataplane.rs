@@ -64,7 +64,9 @@ async fn world() -> (World, u16) {
     let router = Router::new().await;
     let config = router.config();
     let world = World::with_gate(router, &config, "auto").await;
-    let service = world.cluster.create("smtp", json!({"externalTrafficPolicy": "Local"})).await;
+    // Nothing forwards connections to the address here, so there must be no TCP port to try.
+    let spec = json!({"externalTrafficPolicy": "Local", "ports": [{"port": 25, "protocol": "UDP"}]});
+    let service = world.cluster.create("smtp", spec).await;
     let port = service.spec.unwrap().health_check_node_port.expect("the server assigns one");
     (world, port.try_into().unwrap())
 }
