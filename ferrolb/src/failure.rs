@@ -12,6 +12,10 @@ pub enum Failure {
     Unfinished,
     /// The input of `decode` is not one complete message, which has been reported.
     Undecoded,
+    /// No node announces the Service, which has been explained.
+    NotAnnounced,
+    /// A drain takes the last node from a Service, which has been reported.
+    NoNodeLeft,
     /// Something does not exist, or cannot be read, written or listened on. The text is the error message.
     Unusable(String),
     /// A signal came before the end.
@@ -27,7 +31,11 @@ impl Failure {
     /// Returns the exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Configuration | Self::Unfinished | Self::Undecoded => 1,
+            Self::Configuration
+            | Self::Unfinished
+            | Self::Undecoded
+            | Self::NotAnnounced
+            | Self::NoNodeLeft => 1,
             Self::Unusable(_) => 2,
             // The code that shells use for a process that SIGINT ended.
             Self::Interrupted => 130,
@@ -38,7 +46,12 @@ impl Failure {
     pub fn message(&self) -> Option<&str> {
         match self {
             Self::Unusable(message) => Some(message),
-            Self::Configuration | Self::Unfinished | Self::Undecoded | Self::Interrupted => None,
+            Self::Configuration
+            | Self::Unfinished
+            | Self::Undecoded
+            | Self::NotAnnounced
+            | Self::NoNodeLeft
+            | Self::Interrupted => None,
         }
     }
 }

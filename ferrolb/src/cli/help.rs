@@ -10,7 +10,8 @@ Examples:
 
 Exit codes:
   0  success, or ended by a signal as intended
-  1  the configuration has errors, --once timed out, or the input of decode is not one message
+  1  the configuration has errors, --once timed out, the input of decode is not one message,
+     no node announces the Service of explain, or a Service would lose its last node by diff --drain
   2  wrong usage, or a file, a port or the API server cannot be used
   130  --once was interrupted";
 
@@ -46,19 +47,39 @@ pub(super) const EXPLAIN: &str = "\
 Examples:
   ferrolb explain mail/smtp
   ferrolb explain mail/smtp --from examples/reference
-  ferrolb explain smtp --from recording.jsonl --node kube1 --output json";
+  ferrolb explain mail/smtp --from examples/reference --all
+  ferrolb explain smtp --from recording.jsonl --node kube1 --output json
+
+The first lines are the summary. Nodes with the same outcome are shown together. If all nodes have the
+same outcome, only the gates that failed are shown.
+
+Exit codes:
+  0  at least one node announces the Service, or with --node this node does
+  1  no node announces it, or the configuration has errors
+  2  wrong usage, there is no such Service or node, or a file or the process cannot be read";
 
 pub(super) const DIFF: &str = "\
 Examples:
   ferrolb diff manifests.new
   ferrolb diff manifests manifests.new
   ferrolb diff metallb.yaml metallb.new.yaml --from recording.jsonl
+  ferrolb diff --drain kube1 --from manifests
 
 Lines of the output:
   + 172.22.35.70/32 -> 172.22.35.1 (kube2)        a route that these nodes would announce
   - 172.22.35.70/32 -> 172.22.35.1 (kube1)        a route that they would withdraw
   Service mail/smtp: 172.22.35.70 -> 172.22.35.64
-  session kube1 with 172.22.35.1: resets because of peerASN";
+  session kube1 with 172.22.35.1: resets because of peerASN
+  Service mail/smtp: no node is left              with --drain, as the next two lines
+  Service web/web: kube1, kube3 remain
+  Services that lose their last node: mail/smtp
+
+A drain concerns only the routes of the node. Its pods stay where they are.
+
+Exit codes:
+  0  compared, whatever the differences; with --drain, each Service keeps a node
+  1  the configuration has errors; or with --drain, a Service would lose its last node
+  2  wrong usage, there is no such node, or a file or the process cannot be read";
 
 pub(super) const REPLAY: &str = "\
 Examples:

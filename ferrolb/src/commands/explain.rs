@@ -6,9 +6,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use lb_adapter::explain::{Explanation, indent_of, write_text};
+use lb_adapter::explain::{Explanation, TextForm, indent_of, write_text};
 use lb_adapter::model::ServiceKey;
 use lb_adapter::recording::Cluster;
+use serde::Serialize;
 
 use crate::Failure;
 use crate::input::{ClusterArgs, ProcessArgs, read_or_fetch};
@@ -34,7 +35,10 @@ pub struct ExplainArgs {
     /// Explain only this node.
     #[arg(long, value_name = "NAME", env = "FERROLB_NODE")]
     pub node: Option<String>,
-    /// `json` prints one document.
+    /// Show every gate of every node. Default: the gates of nodes that differ, once for nodes with the same outcome.
+    #[arg(long)]
+    pub all: bool,
+    /// `json` prints one document, always with all nodes.
     #[arg(long, short, value_enum, default_value_t, env = "FERROLB_OUTPUT")]
     pub output: OutputFormat,
     /// The options of the cluster.
@@ -42,11 +46,20 @@ pub struct ExplainArgs {
     pub cluster: ClusterArgs,
 }
 
+/// An explanation in JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    explanation: &'a Explanation,
+    announced: bool,
+    summary: String,
+}
+
 /// Explains a Service.
 ///
 /// # Errors
 ///
-/// There is no such Service or node, or the files cannot be read or have errors.
+/// No node announces the Service; there is no such Service or node; or the files cannot be read or have errors.
 pub fn run(args: &ExplainArgs, problems: Problems) -> Result<(), Failure> {
     let from = args.from.as_deref();
     let cluster = read_or_fetch(from, &args.process, &args.cluster, problems)?;
@@ -63,15 +76,26 @@ pub fn run(args: &ExplainArgs, problems: Problems) -> Result<(), Failure> {
     }
 
     write_stdout(|out| match args.output {
-        OutputFormat::Text => write_folded(out, &explanation),
-        OutputFormat::Json => write_json_line(out, &explanation),
-    })
+        OutputFormat::Text => {
+            let form = if args.all { TextForm::EveryNode } else { TextForm::Grouped };
+            write_folded(out, &explanation, form)
+        }
+        OutputFormat::Json => write_json_line(out, &Document::of(&explanation)),
+    })?;
+    if explanation.is_announced() { Ok(()) } else { Err(Failure::NotAnnounced) }
+}
+
+impl<'a> Document<'a> {
+    fn of(explanation: &'a Explanation) -> Self {
+        let (announced, summary) = (explanation.is_announced(), explanation.summary());
+        Self { explanation, announced, summary }
+    }
 }
 
 /// Writes an explanation that fits the terminal. Folded lines keep their column.
-fn write_folded(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {
+fn write_folded(out: &mut dyn Write, explanation: &Explanation, form: TextForm) -> io::Result<()> {
     let mut text = Vec::new();
-    write_text(&mut text, explanation)?;
+    write_text(&mut text, explanation, form)?;
     let text = String::from_utf8_lossy(&text);
     out.write_all(fold_all(&text, stdout_width(), indent_of).as_bytes())
 }

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use crate::run::{Router, manifests_for};
-use crate::world::{Manifests, Process, ferrolb, text, wait_until};
+use crate::world::{Manifests, Process, explained, ferrolb, text, wait_until};
 
 /// Starts the process for the node kube1. Returns its URL too.
 pub(crate) fn start(manifests: &Manifests) -> (Process, String) {
@@ -19,6 +19,9 @@ pub(crate) fn start(manifests: &Manifests) -> (Process, String) {
 
 pub(crate) fn ask(url: &str, arguments: &[&str]) -> String {
     let output = ferrolb(&[arguments, &["--url", url]].concat()).output().unwrap();
+    if arguments[0] == "explain" {
+        return explained(&output);
+    }
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     text(&output.stdout)
 }
@@ -54,6 +57,16 @@ fn a_running_process_and_its_recording_give_the_same_answers() {
     std::fs::write(&recording, answer.split_once("\r\n\r\n").unwrap().1).unwrap();
     let from = ["--from", recording.to_str().unwrap()];
     assert_eq!(ask(&url, &[&explain[..], &from].concat()), explained);
+
+    // Without kube1, no node is left for the Service of its pod.
+    let drain = ["diff", "--drain", "kube1"];
+    let drained = |from: &[&str]| ferrolb(&[&drain[..], from].concat()).output().unwrap();
+    let of_process = drained(&["--url", &url]);
+    assert_eq!(of_process.status.code(), Some(1), "{}", text(&of_process.stderr));
+    let moved = text(&of_process.stdout);
+    assert!(moved.contains("Service mail/smtp: no node is left\n"), "{moved}");
+    assert!(moved.contains("Service web/web: kube2, kube3 remain\n"), "{moved}");
+    assert_eq!(text(&drained(&from).stdout), moved);
 
     let bird = ["router-config", "--for", "bird"];
     let from = ["--from", manifests.path().to_str().unwrap()].map(str::to_owned);

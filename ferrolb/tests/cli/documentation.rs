@@ -157,7 +157,7 @@ fn stands_alone(words: &[String]) -> bool {
         "run" | "controller" | "speaker" => false,
         "lab" => has("--once"),
         "explain" | "router-config" => has("--from") && !asks,
-        "diff" => (has("--from") || words.len() == 4) && !asks,
+        "diff" => (has("--from") || (words.len() == 4 && !has("--drain"))) && !asks,
         _ => !asks,
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::world::{Process, ferrolb, text};
+use crate::world::{Process, explained, ferrolb, text};
 
 /// A cluster with unusual names: the ConfigMap is named after a Helm release and is in the namespace
 /// `edge`, the Service has a class, and the only Node is excluded from load balancing.
@@ -86,6 +86,9 @@ fn run(arguments: &[&str], stdin: &str) -> Output {
 
 fn printed(arguments: &[&str], stdin: &str) -> String {
     let output = run(arguments, stdin);
+    if arguments[0] == "explain" {
+        return explained(&output);
+    }
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
@@ -179,7 +182,7 @@ fn the_hint_about_a_config_map_with_another_name_gives_the_option_that_reads_it(
         let output = run(command, &objects);
         let all_output = text(&output.stdout) + &text(&output.stderr);
         assert!(all_output.contains("use --namespace edge --config lb-release"), "{all_output}");
-        let output = run(&[command, &PLACE].concat(), &objects);
+        let output = run(&[command, &ALL].concat(), &objects);
         assert!(output.status.success(), "{}", text(&output.stderr));
     }
     let output = run(&["check", "-", "--config", ""], &objects);

@@ -4,14 +4,17 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::generated::{World, Written, worlds};
-use crate::world::{ferrolb, text};
+use crate::world::{explained, ferrolb, text};
 
 /// The output of a command that must succeed without an error.
 fn printed(arguments: &[&str]) -> String {
     let output = ferrolb(arguments).output().unwrap();
     let errors = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
     assert!(!errors.contains("error"), "{arguments:?}: {errors}");
+    if arguments[0] == "explain" {
+        return explained(&output);
+    }
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
     text(&output.stdout)
 }
 

@@ -40,9 +40,13 @@ fn a_recording_on_stdin_is_answered_line_by_line() {
 fn explain_names_the_first_failed_gate_on_each_node_and_how_to_fix_it() {
     let from = reference();
     let explained = printed(&["explain", "mail/smtp", "--from", from.to_str().unwrap()]);
+    let heading = "Service mail/smtp: 172.22.35.70 of pool \"default\"\n\
+                   announced by 1 of 3 nodes to 1 router\n\
+                   \nkube1, kube3: not announced\n  type          ok    LoadBalancer\n";
+    assert!(explained.starts_with(heading), "{explained}");
     let failed = "  endpoints     FAIL  externalTrafficPolicy is Local and no ready endpoint is on \
-                  kube1, only on kube2\n                      to fix it: run a pod on kube1, or set \
-                  externalTrafficPolicy to Cluster\n  dataplane     -\n  drain         -\n";
+                  the node, only on kube2\n                      to fix it: run a pod on the node, or \
+                  set externalTrafficPolicy to Cluster\n  dataplane     -\n  drain         -\n";
     assert!(explained.contains(failed), "{explained}");
     assert!(explained.contains("\nkube2: announced\n"), "{explained}");
     assert!(explained.contains("    sent          ok    172.22.35.70/32\n"), "{explained}");

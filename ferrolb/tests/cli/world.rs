@@ -112,8 +112,24 @@ pub(crate) fn ferrolb(arguments: &[&str]) -> Command {
 /// The output of a command that must succeed.
 pub(crate) fn printed(arguments: &[&str]) -> String {
     let output = ferrolb(arguments).output().unwrap();
+    if arguments.first() == Some(&"explain") {
+        return explained(&output);
+    }
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)
+}
+
+/// The output of `explain`, whose exit code must be that of its summary.
+pub(crate) fn explained(output: &Output) -> String {
+    let printed = text(&output.stdout);
+    let is_announced = match serde_json::from_str::<Value>(&printed) {
+        Ok(document) => document["announced"] == true,
+        Err(_) => printed.lines().any(|line| line.starts_with("announced by ")),
+    };
+    let code = if is_announced { 0 } else { 1 };
+    assert_eq!(output.status.code(), Some(code), "{printed}{}", text(&output.stderr));
+    assert!(!printed.is_empty(), "{}", text(&output.stderr));
+    printed
 }
 
 /// Runs `ferrolb lab DIR --port 0` with more arguments to its end.

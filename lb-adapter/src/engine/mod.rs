@@ -58,6 +58,8 @@ pub struct Engine {
     allocator: Allocator,
     plans: BTreeMap<String, Plan>,
     observations: Observations,
+    /// The nodes that are being drained.
+    draining: BTreeSet<String>,
     /// The annotations that were reported already.
     invalid_annotations: BTreeMap<ServiceKey, Vec<InvalidAnnotation>>,
     /// The Events about rejected statuses that the last load of files reported.

@@ -9,6 +9,15 @@ use crate::planner::{NodeContext, Plan, ServiceEndpoints, ServiceInput};
 use super::{Effects, Engine};
 
 impl Engine {
+    /// Plans a node as one that is being drained, until [`Self::restart`]. It announces nothing.
+    pub fn drain(&mut self, node: &str) -> Effects {
+        self.draining.insert(node.to_owned());
+
+        let mut effects = Effects::default();
+        self.plan_node(node, &mut effects);
+        effects
+    }
+
     /// Plans some Services on all nodes.
     pub(super) fn replan(&mut self, keys: &BTreeSet<ServiceKey>, effects: &mut Effects) {
         effects.planned.extend(keys.iter().cloned());
@@ -41,7 +50,7 @@ impl Engine {
             node: node.clone(),
             config: self.effective_config.clone(),
             synced: self.synced,
-            draining: false,
+            draining: self.draining.contains(name),
             options: self.options.clone(),
         };
 

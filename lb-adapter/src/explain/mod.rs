@@ -7,8 +7,10 @@
 //! Owns the list of gates as a user sees it: the findings of each, the first that fails, and how to fix it. The planner
 //! decides which one fails. This module decides nothing.
 
+mod groups;
 mod node;
 mod peer;
+mod summary;
 mod text;
 
 use serde::Serialize;
@@ -17,8 +19,8 @@ use crate::model::{ConfigFormat, ServiceKey};
 use crate::planner::{Reason, RouteAnnotations};
 use crate::recording::Cluster;
 
-pub use peer::describe_attributes;
-pub use text::{indent_of, write_text};
+pub use peer::{announced_prefixes, describe_attributes};
+pub use text::{TextForm, indent_of, write_text};
 
 /// The explanation of one Service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -64,6 +66,16 @@ pub struct GateExplanation {
     /// The way to fix it, if known.
     #[serde(rename = "mend", skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The finding in words that hold for every node, if nodes can have it in common.
+    #[serde(skip)]
+    common: Option<CommonFinding>,
+}
+
+/// The words for a finding without names and addresses of the node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct CommonFinding {
+    found: String,
+    hint: Option<String>,
 }
 
 /// The explanation of a Service for one peer.
@@ -111,11 +123,13 @@ impl Explanation {
 
 impl GateExplanation {
     fn passed(gate: &'static str, found: String) -> Self {
-        Self { gate, passed: Some(true), found, hint: None }
+        Self { passed: Some(true), found, ..Self::unknown(gate) }
     }
 
     fn failed(reason: &Reason, format: ConfigFormat) -> Self {
+        let common = reason.clone().for_any_node();
         Self {
+            common: Some(CommonFinding { found: common.to_string(), hint: common.hint(format) }),
             gate: reason.gate().as_str(),
             passed: Some(false),
             found: reason.to_string(),
@@ -124,7 +138,7 @@ impl GateExplanation {
     }
 
     fn unknown(gate: &'static str) -> Self {
-        Self { gate, passed: None, found: String::new(), hint: None }
+        Self { gate, passed: None, found: String::new(), hint: None, common: None }
     }
 }
 

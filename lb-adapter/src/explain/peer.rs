@@ -1,10 +1,12 @@
 //! The gates that concern one peer: its own reasons, its session, and the delivery of each route.
 
+use std::fmt::Display;
+
 use ipnet::IpNet;
 
-use super::{GateExplanation, PeerExplanation, format_of};
+use super::{CommonFinding, GateExplanation, PeerExplanation, format_of};
 use crate::engine::peer_label;
-use crate::model::{Peer, Service};
+use crate::model::{Peer, Service, ServiceKey};
 use crate::planner::{NotAnnounced, PeerPlan, Plan, PlannedRoute};
 use crate::recording::{Cluster, RouteDelivery, SessionState, UnsendableReason};
 
@@ -54,7 +56,7 @@ fn explain(
 
     let state = cluster.sessions.get(&(plan.node().to_owned(), peer.endpoint()));
     explanation.gates.push(session_gate(peer, state));
-    add_deliveries(&mut explanation, state, peer_plan, prefixes);
+    add_deliveries(&mut explanation, state, plan, peer_plan, prefixes);
     explanation
 }
 
@@ -78,10 +80,31 @@ fn session_gate(peer: &Peer, state: Option<&SessionState>) -> GateExplanation {
         None => String::new(),
     };
     GateExplanation {
-        gate: SESSION,
         passed: Some(false),
         found: format!("the session with {} is not up{reason}", peer_label(peer)),
         hint: Some("see the logs of the node and of the router".to_owned()),
+        ..GateExplanation::unknown(SESSION)
+    }
+}
+
+/// Returns the prefixes of the routes for a Service that a node's routers have. A session in an unknown state counts as up.
+pub fn announced_prefixes(cluster: &Cluster, plan: &Plan, service: &ServiceKey) -> Vec<IpNet> {
+    let mut prefixes = Vec::new();
+    for (peer_plan, prefix) in plan.announced(service) {
+        let session = (plan.node().to_owned(), peer_plan.peer.endpoint());
+        if delivery(cluster.sessions.get(&session), prefix) == Some(RouteDelivery::Sent) {
+            prefixes.push(prefix);
+        }
+    }
+    prefixes
+}
+
+/// Returns the delivery of a route; `None` if the session is down.
+fn delivery(state: Option<&SessionState>, prefix: IpNet) -> Option<RouteDelivery> {
+    match state {
+        Some(state) if !state.up => None,
+        Some(state) => Some(state.delivery_of(prefix)),
+        None => Some(RouteDelivery::Sent),
     }
 }
 
@@ -89,28 +112,27 @@ fn session_gate(peer: &Peer, state: Option<&SessionState>) -> GateExplanation {
 fn add_deliveries(
     explanation: &mut PeerExplanation,
     state: Option<&SessionState>,
+    plan: &Plan,
     peer_plan: &PeerPlan,
     prefixes: &[IpNet],
 ) {
-    let mut not_sent = Vec::new();
+    let (mut not_sent, mut common_routes) = (Vec::new(), Vec::new());
     for prefix in prefixes {
         let Some(route) = peer_plan.routes.get(prefix) else { continue };
-        let delivery = match state {
-            Some(state) if !state.up => continue,
-            Some(state) => state.delivery_of(*prefix),
-            None => RouteDelivery::Sent,
-        };
+        let Some(delivery) = delivery(state, *prefix) else { continue };
 
         match delivery {
             RouteDelivery::Sent => {
                 explanation.routes.push(format!("{prefix}{}", describe_attributes(route)));
+                let common = describe(route, next_hop_of_node(plan, route));
+                common_routes.push(format!("{prefix}{common}"));
             }
             RouteDelivery::Unsendable(UnsendableReason { reason, hint }) => {
                 not_sent.push(GateExplanation {
-                    gate: SENT,
                     passed: Some(false),
                     found: format!("{prefix}: {reason}"),
                     hint,
+                    ..GateExplanation::unknown(SENT)
                 });
             }
             RouteDelivery::Unknown(routes) => {
@@ -123,18 +145,36 @@ fn add_deliveries(
     }
 
     if !explanation.routes.is_empty() {
-        explanation.gates.push(GateExplanation::passed(SENT, explanation.routes.join(", ")));
+        let found = explanation.routes.join(", ");
+        let common = CommonFinding { found: common_routes.join(", "), hint: None };
+        let sent = GateExplanation::passed(SENT, found);
+        explanation.gates.push(GateExplanation { common: Some(common), ..sent });
     } else if not_sent.is_empty() {
         explanation.gates.push(GateExplanation::unknown(SENT));
     }
     explanation.gates.extend(not_sent);
 }
 
+/// Returns the next hop of a route, in words that hold for other nodes too if it is an address of the node.
+fn next_hop_of_node(plan: &Plan, route: &PlannedRoute) -> Option<String> {
+    let next_hop = route.next_hop()?;
+    Some(if plan.context.node.addresses.contains(&next_hop) {
+        "an address of the node".to_owned()
+    } else {
+        next_hop.to_string()
+    })
+}
+
 /// Returns a text with the attributes of a route. It is empty or starts with a space.
 pub fn describe_attributes(route: &PlannedRoute) -> String {
+    describe(route, route.next_hop())
+}
+
+/// Returns a text with the attributes of a route, with these words for its next hop.
+fn describe(route: &PlannedRoute, next_hop: Option<impl Display>) -> String {
     let attributes = route.attributes();
     let mut text = String::new();
-    if let Some(next_hop) = route.next_hop() {
+    if let Some(next_hop) = next_hop {
         text.push_str(&format!(" through {next_hop}"));
     }
     if let Some(local_pref) = route.local_pref() {
@@ -164,4 +204,4 @@ pub fn describe_attributes(route: &PlannedRoute) -> String {
 }
 
 const SESSION: &str = "session";
-const SENT: &str = "sent";
+pub(super) const SENT: &str = "sent";

@@ -2,14 +2,29 @@
 
 use std::io::{self, Write};
 
-use super::{Explanation, GateExplanation, NodeExplanation};
+use super::groups::groups;
+use super::{Explanation, GateExplanation, NodeExplanation, PeerExplanation};
 
-/// Writes an explanation: for each node the gates up to the first that fails, and how to fix it.
+/// The nodes whose gates are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "nodes are written together or apart")]
+pub enum TextForm {
+    /// The nodes with the same outcome together. If all nodes have the same outcome, only the gates that failed.
+    Grouped,
+    /// Every node with all gates.
+    EveryNode,
+}
+
+/// Writes an explanation: the summary, and the gates up to the first that fails, with the way to fix it.
 ///
 /// # Errors
 ///
 /// Those of the writer.
-pub fn write_text(out: &mut dyn Write, explanation: &Explanation) -> io::Result<()> {
+pub fn write_text(
+    out: &mut dyn Write,
+    explanation: &Explanation,
+    form: TextForm,
+) -> io::Result<()> {
     let Explanation { service, addresses, pool, invalid_annotations, nodes } = explanation;
     let addresses = match addresses.as_slice() {
         [] => "no address".to_owned(),
@@ -20,27 +35,50 @@ pub fn write_text(out: &mut dyn Write, explanation: &Explanation) -> io::Result<
         None => String::new(),
     };
     writeln!(out, "Service {service}: {addresses}{pool}")?;
+    writeln!(out, "{}", explanation.summary())?;
     for invalid in invalid_annotations {
         writeln!(out, "  ignored: {invalid}")?;
     }
 
-    if nodes.is_empty() {
-        writeln!(out, "  there is no Node, so nothing is announced")?;
+    match form {
+        TextForm::Grouped => write_groups(out, nodes),
+        TextForm::EveryNode => {
+            for node in nodes {
+                let NodeExplanation { node: name, announced, gates, peers } = node;
+                write_nodes(out, name, *announced, gates, peers)?;
+            }
+            Ok(())
+        }
     }
-    for node in nodes {
-        write_node(out, node)?;
+}
+
+fn write_groups(out: &mut dyn Write, nodes: &[NodeExplanation]) -> io::Result<()> {
+    let groups = groups(nodes);
+    let are_all_alike = groups.len() == 1 && nodes.len() > 1;
+    for group in &groups {
+        let mut gates = group.gates();
+        if are_all_alike {
+            gates.retain(|gate| gate.passed == Some(false));
+        }
+        write_nodes(out, &group.names(), group.is_announced(), &gates, &group.peers())?;
     }
     Ok(())
 }
 
-fn write_node(out: &mut dyn Write, node: &NodeExplanation) -> io::Result<()> {
-    let announced = if node.announced { "announced" } else { "not announced" };
-    writeln!(out, "\n{}: {announced}", node.node)?;
-    for gate in &node.gates {
+fn write_nodes(
+    out: &mut dyn Write,
+    names: &str,
+    is_announced: bool,
+    gates: &[GateExplanation],
+    peers: &[PeerExplanation],
+) -> io::Result<()> {
+    let announced = if is_announced { "announced" } else { "not announced" };
+    writeln!(out, "\n{names}: {announced}")?;
+    for gate in gates {
         write_gate(out, "", gate)?;
     }
 
-    for peer in &node.peers {
+    for peer in peers {
         writeln!(out, "  to {}", peer.peer)?;
         for gate in &peer.gates {
             write_gate(out, "  ", gate)?;
@@ -50,7 +88,7 @@ fn write_node(out: &mut dyn Write, node: &NodeExplanation) -> io::Result<()> {
 }
 
 fn write_gate(out: &mut dyn Write, indent: &str, gate: &GateExplanation) -> io::Result<()> {
-    let GateExplanation { gate, passed, found, hint } = gate;
+    let GateExplanation { gate, passed, found, hint, .. } = gate;
     let mark = match passed {
         Some(true) => "ok",
         Some(false) => "FAIL",

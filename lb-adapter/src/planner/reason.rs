@@ -289,6 +289,28 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// Returns the reason in the words for several nodes that have it in common: "the node" instead of a name.
+    #[must_use]
+    pub(crate) fn for_any_node(mut self) -> Self {
+        if let Self::NodeExcluded { node }
+        | Self::NetworkUnavailable { node }
+        | Self::NodeNotReady { node }
+        | Self::NoNextHop { node, .. }
+        | Self::PeerNotForNode { node, .. }
+        | Self::NotFromNode { node, .. }
+        | Self::NoneApplies { node, .. }
+        | Self::NoneLocal { node, .. }
+        | Self::DataplaneNotReady { node, .. }
+        | Self::DataplaneFailed { node, .. }
+        | Self::Draining { node } = &mut self
+        {
+            "the node".clone_into(node);
+        }
+        self
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

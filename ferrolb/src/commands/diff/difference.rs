@@ -43,6 +43,17 @@ pub enum Difference {
         /// The new addresses.
         after: Vec<IpAddr>,
     },
+    /// A node that announces a Service will be drained.
+    Drained {
+        /// The Service.
+        service: ServiceKey,
+        /// The node.
+        node: String,
+        /// The other nodes that announce the Service.
+        remaining: BTreeSet<String>,
+        /// The addresses of the Service that no other node announces.
+        lost: Vec<IpAddr>,
+    },
     /// A session will be opened.
     Opened {
         /// The node.
@@ -100,6 +111,7 @@ impl Difference {
             Self::Announced { .. } => "announced",
             Self::Withdrawn { .. } => "withdrawn",
             Self::Address { .. } => "address",
+            Self::Drained { .. } => "service-drained",
             Self::Opened { .. } => "session-opens",
             Self::Closed { .. } => "session-closes",
             Self::Reset { .. } => "session-resets",
@@ -157,6 +169,9 @@ impl fmt::Display for Difference {
             Self::Address { service, before, after } => {
                 write!(f, "Service {service}: {} -> {}", addresses(before), addresses(after))
             }
+            Self::Drained { service, remaining, lost, .. } => {
+                write!(f, "Service {service}: {}", remaining_nodes(remaining, lost))
+            }
             Self::Opened { node, peer } => write!(f, "session {node} with {peer}: opens"),
             Self::Closed { node, peer } => write!(f, "session {node} with {peer}: closes"),
             Self::Reset { node, peer, fields } => {
@@ -195,6 +210,13 @@ impl Serialize for Difference {
                 service: Some(service.to_string()),
                 before: Some(before.iter().map(ToString::to_string).collect()),
                 after: Some(after.iter().map(ToString::to_string).collect()),
+                ..row
+            },
+            Self::Drained { service, node, remaining, lost } => JsonRow {
+                service: Some(service.to_string()),
+                nodes: vec![node],
+                remaining: Some(remaining),
+                lost: Some(lost),
                 ..row
             },
             Self::Opened { node, peer } | Self::Closed { node, peer } => {
@@ -236,6 +258,10 @@ struct JsonRow<'a> {
     before: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remaining: Option<&'a BTreeSet<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<&'a [IpAddr]>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<&'static str>,
     /// The fields that change with the next session.
@@ -249,6 +275,19 @@ struct JsonRow<'a> {
 fn list(names: &BTreeSet<String>) -> String {
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     names.join(", ")
+}
+
+fn remaining_nodes(remaining: &BTreeSet<String>, lost: &[IpAddr]) -> String {
+    let verb = match remaining.len() {
+        0 => return "no node is left".to_owned(),
+        1 => "remains",
+        _ => "remain",
+    };
+    let lost = match lost {
+        [] => String::new(),
+        lost => format!(", but no node is left for {}", addresses(lost)),
+    };
+    format!("{} {verb}{lost}", list(remaining))
 }
 
 fn addresses(addresses: &[IpAddr]) -> String {

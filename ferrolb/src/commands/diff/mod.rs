@@ -1,9 +1,10 @@
 //! `ferrolb diff`: the effects of a change on routes, Service addresses and sessions.
 //!
-//! Owns the command and the comparison of two states. The engine plans both.
+//! Owns the command and the comparison of two states. The engine plans both. A drain is compared in the same way.
 
 mod args;
 mod difference;
+mod drain;
 mod state;
 
 use std::path::Path;
@@ -21,7 +22,7 @@ pub use state::WireState;
 use crate::Failure;
 use crate::input::{
     ClusterArgs, InputContent, check_stdin_used_once, cluster_of, fetch_cluster_from, read_cluster,
-    read_with_config,
+    read_or_fetch, read_with_config,
 };
 use crate::output::{
     OutputFormat, Problems, fold_all, stdout_width, write_json_line, write_stdout,
@@ -31,23 +32,41 @@ use crate::output::{
 ///
 /// # Errors
 ///
-/// The files cannot be read or have errors.
+/// The files cannot be read or have errors; there is no such node to drain, or a Service would lose its last one.
 pub fn run(args: &DiffArgs, problems: Problems) -> Result<(), Failure> {
-    let paths = [args.old.as_deref(), Some(args.new.as_path()), args.from.as_deref()];
+    if let Some(node) = &args.drain {
+        return run_drain(args, node, problems);
+    }
+
+    let Some(new) = args.new.as_deref() else {
+        return Err(Failure::Unusable("NEW is missing".to_owned()));
+    };
+    let paths = [args.old.as_deref(), Some(new), args.from.as_deref()];
     check_stdin_used_once(paths.into_iter().flatten())?;
 
     let (before, after) = match (&args.from, &args.old) {
-        (Some(from), old) => states_with_objects(args, from, old.as_deref(), problems)?,
-        (None, Some(old)) => states_of_files(args, old, problems)?,
-        (None, None) => states_with_fetched(args, problems)?,
+        (Some(from), old) => states_with_objects(args, new, from, old.as_deref(), problems)?,
+        (None, Some(old)) => states_of_files(args, new, old, problems)?,
+        (None, None) => states_with_fetched(args, new, problems)?,
     };
     let differences = before.diff(&after);
+    print(args.output, &differences, to_text(&differences))
+}
 
-    write_stdout(|out| match args.output {
-        OutputFormat::Text => {
-            let text = to_text(&differences);
-            out.write_all(fold_all(&text, stdout_width(), |_| INDENT).as_bytes())
-        }
+/// Prints the effects of the drain of a node.
+fn run_drain(args: &DiffArgs, node: &str, problems: Problems) -> Result<(), Failure> {
+    let from = args.from.as_deref();
+    let mut cluster = read_or_fetch(from, &args.process, &args.cluster, problems)?;
+    let differences = drain::differences(&mut cluster, node)?;
+    print(args.output, &differences, drain::to_text(&differences))?;
+
+    let is_lossless = drain::losing(&differences).next().is_none();
+    if is_lossless { Ok(()) } else { Err(Failure::NoNodeLeft) }
+}
+
+fn print(output: OutputFormat, differences: &[Difference], text: String) -> Result<(), Failure> {
+    write_stdout(|out| match output {
+        OutputFormat::Text => out.write_all(fold_all(&text, stdout_width(), |_| INDENT).as_bytes()),
         OutputFormat::Json => write_json_line(out, &differences),
     })
 }
@@ -55,11 +74,12 @@ pub fn run(args: &DiffArgs, problems: Problems) -> Result<(), Failure> {
 /// Returns the states of the objects in `from` under the configurations OLD and NEW.
 fn states_with_objects(
     args: &DiffArgs,
+    new: &Path,
     from: &Path,
     old: Option<&Path>,
     problems: Problems,
 ) -> Result<(WireState, WireState), Failure> {
-    let new_config = read_config(&args.new, &args.cluster, problems)?;
+    let new_config = read_config(new, &args.cluster, problems)?;
     let cluster = match old {
         Some(old) => {
             let old_config = read_config(old, &args.cluster, problems)?;
@@ -87,21 +107,23 @@ fn read_config(
 /// Returns the states of OLD and NEW.
 fn states_of_files(
     args: &DiffArgs,
+    new: &Path,
     old: &Path,
     problems: Problems,
 ) -> Result<(WireState, WireState), Failure> {
     let old = read_cluster(old, &args.cluster, HeldAddresses::new(), problems)?.engine;
-    let new = read_cluster(&args.new, &args.cluster, old.held(), problems)?.engine;
+    let new = read_cluster(new, &args.cluster, old.held(), problems)?.engine;
     Ok((WireState::of(&old), WireState::of(&new)))
 }
 
 /// Returns the states of a process or a cluster now and with NEW. Neither reveals passwords.
 fn states_with_fetched(
     args: &DiffArgs,
+    new: &Path,
     problems: Problems,
 ) -> Result<(WireState, WireState), Failure> {
     // An error of NEW is reported only if the cluster can be fetched.
-    let content = InputContent::read(&args.new);
+    let content = InputContent::read(new);
     let namespaces = content.as_ref().map(InputContent::namespaces).unwrap_or_default();
     let (cluster, cluster_args) =
         fetch_cluster_from(&args.process, &args.cluster, &namespaces, problems)?;
