@@ -20,9 +20,14 @@ pub(crate) async fn ask(cluster: &Cluster, arguments: &[&str]) -> String {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let (out, error) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let is_refusal = arguments[0] == "explain" && !out.contains("\nannounced by ");
-    assert_eq!(output.status.code(), Some(i32::from(is_refusal)), "{out}{error}");
+    assert_eq!(output.status.code(), Some(code_of(arguments, &out)), "{out}{error}");
     out.into_owned()
+}
+
+/// The exit code of a command with this output: `explain` tells whether the Service is announced.
+fn code_of(arguments: &[&str], out: &str) -> i32 {
+    let is_refusal = arguments[0] == "explain" && !out.contains("\nannounced by ");
+    i32::from(is_refusal)
 }
 
 /// The output of a command without `--namespace`, where the context of the kubeconfig has this namespace.
@@ -38,7 +43,7 @@ async fn ask_in_context(cluster: &Cluster, context: &str, arguments: &[&str]) ->
     command.env_remove("FERROLB_NAMESPACE").args(arguments).arg("--kubeconfig").arg(file.path());
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let [out, error] = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap());
-    assert!(output.status.success(), "{out}{error}");
+    assert_eq!(output.status.code(), Some(code_of(arguments, &out)), "{out}{error}");
     (out, error)
 }
 
