@@ -57,7 +57,7 @@ const PLAIN: &[Row] = &[
     }),
     Row {
         name: "kube-proxy stuck on a node, `Cluster`, a pod moves",
-        // When the old pod's endpoint goes, the gate trusts the kube-proxy again for 10 s.
+        // Its health check answers as before, so no speaker can tell.
         savable: false,
         scenario: |world| Box::pin(proxies::while_a_pod_moves(world, Fault::Stuck)),
     },
