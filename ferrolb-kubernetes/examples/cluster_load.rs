@@ -316,13 +316,15 @@ fn health_port(number: u32) -> u16 {
 }
 
 fn service(number: u32, is_local: bool) -> Value {
+    // Health ports are below.
+    let node_port = 20_000 + 2 * number;
     let mut service = json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"namespace": "default", "name": format!("service-{number}"),
             "labels": {"app.kubernetes.io/name": format!("app-{number}"), "app.kubernetes.io/managed-by": "Helm"},
             "annotations": {"meta.helm.sh/release-name": format!("release-{number}")}, "managedFields": managed("helm")},
         "spec": {"type": "LoadBalancer", "selector": {"app.kubernetes.io/name": format!("app-{number}")},
-            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": 30_000},
-                {"name": "https", "port": 443, "targetPort": 8443, "nodePort": 30_001}]}});
+            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": node_port},
+                {"name": "https", "port": 443, "targetPort": 8443, "nodePort": node_port + 1}]}});
     if is_local {
         service["spec"]["externalTrafficPolicy"] = "Local".into();
         service["spec"]["healthCheckNodePort"] = health_port(number).into();

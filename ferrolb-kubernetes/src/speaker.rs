@@ -206,12 +206,18 @@ impl Speaker {
 
         let reports = &self.reports.services;
         let is_announced = |key: &ServiceKey| reports.is_announced(key);
-        let changes = match self.pending.take_dataplane() {
+        match self.pending.take_dataplane() {
             Targets::All => self.dataplane.update_all(&self.engine, is_announced),
             Targets::Of(services) => self.dataplane.update(&self.engine, &services, is_announced),
-        };
-        for change in changes {
-            self.apply(change);
+        }
+        loop {
+            let changes = self.dataplane.take_changes();
+            if changes.is_empty() {
+                break;
+            }
+            for change in changes {
+                self.apply(change);
+            }
         }
     }
 
@@ -240,6 +246,10 @@ impl Speaker {
         for change in changes {
             self.apply(change);
         }
+        if self.dataplane.take_settled() {
+            self.engine.pack();
+        }
+
         self.reports.node_status.mark();
         self.announce().await;
     }

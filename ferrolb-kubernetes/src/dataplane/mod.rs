@@ -63,6 +63,8 @@ pub(super) struct Dataplane {
     hold_time: HoldTime,
     /// The end of the wait for the first checks, once the Services are known.
     first_checks_until: Option<Instant>,
+    /// True once the Services that existed when the process started are all announced normally.
+    has_settled: bool,
     /// True if first checks were pending at the last look.
     has_pending: bool,
     /// The health of kube-proxy at the last look.
@@ -96,6 +98,8 @@ type PendingCheck = Pending<(ServiceKey, u32, Observation, bool)>;
 type PendingProxyCheck = Pending<(Instant, Result<ProxyHealth, String>)>;
 type PendingView = Pending<(Vec<ServiceKey>, Result<ClusterView, kube::Error>)>;
 
+/// The most changes that are taken at a time.
+const CHANGES: usize = 256;
 /// The most checks at a time.
 const CHECKS: usize = 32;
 /// The time between two checks of kube-proxy.
@@ -128,24 +132,25 @@ impl Dataplane {
             namespace: options.cluster.namespace.clone(),
             hold_time: HoldTime::new(),
             first_checks_until: None,
+            has_settled: false,
             has_pending: false,
             seen_proxy: None,
         }
     }
 
-    /// Takes the targets of all Services from the engine. Returns the changes that follow at once. `is_announced` returns true for
-    /// a Service that the node has announced until now.
+    /// Takes the targets of all Services from the engine. [`take_changes`](Self::take_changes) returns the changes that follow at
+    /// once. `is_announced` returns true for a Service that the node has announced until now.
     pub(super) fn update_all(
         &mut self,
         engine: &Engine,
         is_announced: impl Fn(&ServiceKey) -> bool,
-    ) -> Vec<Change> {
+    ) {
         let mut nodes = engine.nodes();
         if let Some(node) = nodes.find(|node| node.name == self.node) {
             self.addresses.clone_from(&node.addresses);
         }
         if !engine.is_ready() {
-            return Vec::new();
+            return;
         }
 
         let now = self.now();
@@ -161,16 +166,15 @@ impl Dataplane {
 
         let wait = (self.options.delay + FIRST_CHECKS).min(LONGEST_FIRST_CHECKS);
         self.first_checks_until.get_or_insert_with(|| Instant::now() + wait);
-        self.take_changes()
     }
 
-    /// Takes the targets of these Services from the engine. Returns the changes that follow at once.
+    /// Takes the targets of these Services from the engine, as [`update_all`](Self::update_all) does.
     pub(super) fn update(
         &mut self,
         engine: &Engine,
         services: &BTreeSet<ServiceKey>,
         is_announced: impl Fn(&ServiceKey) -> bool,
-    ) -> Vec<Change> {
+    ) {
         let now = self.now();
         for key in services {
             let target = engine.dataplane_target(&self.node, key);
@@ -179,7 +183,6 @@ impl Dataplane {
             self.gate.set_target(key, target.as_ref(), origin(is_announced(key)), now);
             compare(&mut self.gate, engine, &self.node, key);
         }
-        self.take_changes()
     }
 
     /// Waits for observations that change the state of Services or of kube-proxy, or for the end of the first checks. Cancel
@@ -305,7 +308,8 @@ impl Dataplane {
         }
     }
 
-    fn take_changes(&mut self) -> Vec<Change> {
+    /// Takes changes of the states of Services, a few hundred at most. There are none left if the list is empty.
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
         for HoldEnd { service, held, is_ready } in self.gate.take_hold_times() {
             self.hold_time.observe(held.as_secs_f64());
             if is_ready {
@@ -319,7 +323,7 @@ impl Dataplane {
         }
 
         let mut changes = Vec::new();
-        for (service, found) in self.gate.take_changes() {
+        for (service, found) in self.gate.take_changes(CHANGES) {
             changes.push(Change::Dataplane { node: self.node.clone(), service, found });
         }
         changes
@@ -338,6 +342,16 @@ impl Dataplane {
     /// Sets the time of the last report that has been written.
     pub(super) fn set_reported(&mut self, at: Option<Instant>) {
         self.gate.set_reported(at.map(|at| Moment::of(at, self.begin)));
+    }
+
+    /// Returns true once, when no Service is in trouble any more after the first checks: from then on few of them change at a time.
+    pub(super) fn take_settled(&mut self) -> bool {
+        let has_settled = !self.has_settled
+            && self.is_active()
+            && !self.has_pending
+            && self.gate.troubled().next().is_none();
+        self.has_settled |= has_settled;
+        has_settled
     }
 
     /// Returns the report for BGPNodeStatus.

@@ -1,24 +1,31 @@
 //! The times of the dataplane gate.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A moment in milliseconds since the gate began. It takes half the memory of an [`Instant`], and there are several for each
-/// of thousands of Services.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Moment(u64);
+/// A moment in milliseconds since the gate began. It takes half the memory of an [`Instant`] and leaves room for `None`, since there
+/// are several for each of thousands of Services.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Moment(NonZeroU64);
+
+impl Default for Moment {
+    /// The beginning.
+    fn default() -> Self {
+        Self(NonZeroU64::MIN)
+    }
+}
 
 impl Moment {
     /// Returns the moment of an instant.
     pub(super) fn of(instant: Instant, begin: Instant) -> Self {
-        let millis = instant.saturating_duration_since(begin).as_millis();
-        Self(u64::try_from(millis).unwrap_or(u64::MAX))
+        Self::default().after(instant.saturating_duration_since(begin))
     }
 
-    /// Returns the moment as an instant, rounded up so that the moment has come then.
+    /// Returns the moment as an instant.
     pub(super) fn instant(self, begin: Instant) -> Instant {
-        begin + Duration::from_millis(self.0)
+        begin + self.since(Self::default())
     }
 
     /// Returns the moment after this time.
@@ -28,12 +35,12 @@ impl Moment {
 
     /// Returns the moment before this time, or the beginning.
     pub(super) fn before(self, time: Duration) -> Self {
-        Self(self.0.saturating_sub(millis(time)))
+        Self(NonZeroU64::new(self.0.get().saturating_sub(millis(time))).unwrap_or(NonZeroU64::MIN))
     }
 
     /// Returns the time since an earlier moment.
     pub(super) fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_millis(self.0.get().saturating_sub(earlier.0.get()))
     }
 }
 

@@ -175,6 +175,14 @@ impl Engine {
         }
     }
 
+    /// Frees memory after many Services have changed one by one.
+    pub fn pack(&mut self) {
+        for plan in self.plans.values_mut() {
+            plan.pack();
+        }
+        self.observations.pack();
+    }
+
     /// Replaces all objects at once with those of files. A Service that was known keeps the addresses that it holds,
     /// whatever the status in its manifest says.
     pub fn load(&mut self, manifests: Manifests) -> Effects {

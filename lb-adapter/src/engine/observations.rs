@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::compact;
 use crate::model::ServiceKey;
 use crate::planner::{DataplaneStatus, ProbeStatus, ServiceInput};
 
@@ -53,6 +54,14 @@ impl Observations {
         for node in self.nodes.values_mut() {
             node.probes.remove(service);
             node.dataplane.remove(service);
+        }
+    }
+
+    /// Frees memory after many observations were added at once.
+    pub(super) fn pack(&mut self) {
+        for node in self.nodes.values_mut() {
+            compact::pack(&mut node.probes);
+            compact::pack(&mut node.dataplane);
         }
     }
 

@@ -177,13 +177,14 @@ impl NodeGate {
         self.note(key, now, None, None);
     }
 
-    /// Removes the Services that are not among these.
+    /// Removes the Services that are not among these, and the empty places that growth leaves in the map.
     pub(super) fn retain(&mut self, keys: &BTreeSet<ServiceKey>) {
         let gone: Vec<_> =
             self.services.keys().filter(|key| !keys.contains(*key)).cloned().collect();
         for key in gone {
             self.set_target(&key, None, Origin::New, Moment::default());
         }
+        self.services = std::mem::take(&mut self.services).into_iter().collect();
     }
 
     /// Changes the gate of one Service, and notes the effects.
@@ -345,11 +346,15 @@ impl NodeGate {
         self.facts.reported = reported;
     }
 
-    /// Takes the Services whose status has changed, with their present status.
-    pub(super) fn take_changes(&mut self) -> Vec<(ServiceKey, Option<DataplaneStatus>)> {
-        let changed = std::mem::take(&mut self.changed);
+    /// Takes Services whose status has changed, with their present status, and at most this many.
+    pub(super) fn take_changes(
+        &mut self,
+        most: usize,
+    ) -> Vec<(ServiceKey, Option<DataplaneStatus>)> {
         let mut changes = Vec::new();
-        for key in changed {
+        while changes.len() < most
+            && let Some(key) = self.changed.pop_first()
+        {
             let status = self.services.get(&key).and_then(ServiceGate::status);
             changes.push((key, status));
         }

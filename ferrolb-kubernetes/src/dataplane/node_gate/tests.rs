@@ -69,7 +69,7 @@ impl Node {
     }
 
     fn changes(&mut self) -> Vec<(String, &'static str)> {
-        let changes = self.gate.take_changes().into_iter();
+        let changes = self.gate.take_changes(usize::MAX).into_iter();
         changes.map(|(service, status)| (service.name.to_string(), word(status.as_ref()))).collect()
     }
 

@@ -19,7 +19,8 @@ mod schedule;
 mod target;
 mod withdrawal;
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv4Addr;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use lb_adapter::engine::{DataplaneTarget, RouteDemand};
@@ -43,7 +44,8 @@ pub(super) struct ServiceGate {
     /// The target of connections, only until the Service is announced.
     connect: Option<Box<ConnectTarget>>,
     ipv4: Option<Ipv4Addr>,
-    ipv6: Option<Ipv6Addr>,
+    /// A hash of the IPv6 address, which takes half the memory.
+    ipv6: Option<NonZeroU64>,
     fingerprint: u64,
     /// The last change of what the dataplane forwards to.
     changed: Moment,

@@ -1,6 +1,8 @@
 //! The changes of the API: the target of a gate, and the routes that the node should have.
 
-use std::net::IpAddr;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU64;
 
 use lb_adapter::engine::{DataplaneTarget, RouteDemand};
 use lb_adapter::model::ExternalTrafficPolicy;
@@ -65,7 +67,7 @@ impl ServiceGate {
         for address in addresses {
             match address {
                 IpAddr::V4(address) => ipv4 = Some(*address),
-                IpAddr::V6(address) => ipv6 = Some(*address),
+                IpAddr::V6(address) => ipv6 = Some(hash(*address)),
             }
         }
 
@@ -131,4 +133,10 @@ impl ServiceGate {
         self.problem = Some("its endpoints on the node have just become ready".into());
         self.enter(State::Depreferenced { since: now }, now);
     }
+}
+
+fn hash(address: Ipv6Addr) -> NonZeroU64 {
+    let mut hasher = DefaultHasher::new();
+    address.hash(&mut hasher);
+    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MIN)
 }
