@@ -331,6 +331,8 @@ proptest! {
                 Step::Skip => {
                     Far::skip(&mut rib);
                     skipped = true;
+                    // A route that could not be repeated counts as sent from its next change on.
+                    touched.extend(desired.keys().map(|(p, _)| prefix(*p)));
                 }
             }
 
