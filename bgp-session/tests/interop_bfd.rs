@@ -261,7 +261,11 @@ fn a_router_that_takes_its_bfd_out_of_service_keeps_its_session() {
         let before = losses(&peer);
         router.configure("bfdd", &["bfd", "profile fast", "shutdown"]).unwrap();
         wait_for_bfd(&peer, "its word", |it| it.remote_state == State::AdminDown);
-        assert_eq!(peer.status().bfd, Some(State::Down));
+        // The peer's task hears of it a moment later.
+        wait_until(SOON, "the status of the peer", || match peer.status().bfd {
+            Some(State::Down) => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
         router.configure("bfdd", &["bfd", "profile fast", "no shutdown"]).unwrap();
         bfd_up(&router, &peer, NODE, ms(3_000));
         assert_eq!(losses(&peer), Losses { bfd_ups: before.bfd_ups + 1, ..before });
