@@ -301,7 +301,9 @@ impl NodeGate {
             }
         }
 
-        self.next_sweep = now.after((SWEEP / seen.max(1)).max(SWEEP_SPACING));
+        // Until it is known whether there are health ports, the first Service that has one is asked soon.
+        let pause = if is_unknown { SWEEP_SPACING } else { SWEEP / seen.max(1) };
+        self.next_sweep = now.after(pause.max(SWEEP_SPACING));
         self.swept = Some(next.as_ref()?.service.clone());
         next
     }
