@@ -13,7 +13,7 @@ DENY ?= advisories bans licenses sources
 BASELINE ?= main
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz lab test test-deps check fmt clippy docs guard unit interop bench bench-lto msrv deny semver
+.PHONY: help fuzz lab book test test-deps check fmt clippy docs guard unit interop bench bench-lto msrv deny semver
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ help: ## List the targets
 lab: ## Build ferrolb and run the reference cluster on loopback addresses: no root, nothing to install
 	$(CARGO) run $(LOCKED) -p ferrolb --no-default-features -- lab examples/reference $(ARGS)
 
-test: test-deps guard check unit interop ## Run all tests; installs routers and tshark with apt if they are missing
+test: test-deps guard check book unit interop ## Run all tests; installs routers and tshark with apt if they are missing
 	@tail -qn 1 target/unit-tests.log target/interop-tests.log
 	@echo 'make test: all passed'
 
@@ -37,8 +37,11 @@ clippy: ## Run the lints, also on tests and examples
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	$(CARGO) clippy $(LOCKED) -p ferrolb --no-default-features -- -D warnings
 
-docs: ## Build the documentation; broken links are errors
+docs: ## Build the documentation of the code; broken links are errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps
+
+book: ## Build the book of docs/ into target/book; links that lead nowhere are errors, in all pages of the repository
+	$(CARGO) run $(LOCKED) -p test-book
 
 guard: ## Check what the compiler does not: crate boundaries, file sizes, no machine paths
 	scripts/check-boundaries

@@ -17,8 +17,17 @@ fn root() -> PathBuf {
 /// The pages of the repository, by name.
 fn pages() -> Vec<(String, String)> {
     let mut names = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
-    for entry in fs::read_dir(root().join("docs")).unwrap() {
-        names.push(format!("docs/{}", entry.unwrap().file_name().to_str().unwrap()));
+    let mut directories = vec!["docs".to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(root().join(&directory)).unwrap() {
+            let entry = entry.unwrap();
+            let name = format!("{directory}/{}", entry.file_name().to_str().unwrap());
+            if entry.path().is_dir() {
+                directories.push(name);
+            } else if name.ends_with(".md") {
+                names.push(name);
+            }
+        }
     }
     names.sort();
     let page = |name: String| {
@@ -220,11 +229,11 @@ fn every_example_passes_check() {
     assert!(text(&output.stdout).contains("4 peers, 2 pools"), "{}", text(&output.stdout));
 }
 
-/// The files named in commands of other programs, the targets of `make`, and the files that pages link to.
+/// The files named in commands of other programs, and the targets of `make`. `testing/book` checks links.
 #[test]
 fn files_and_targets_named_in_the_pages_exist() {
     let makefile = fs::read_to_string(root().join("Makefile")).unwrap();
-    let (mut files, mut targets, mut links) = (0, 0, 0);
+    let (mut files, mut targets) = (0, 0);
     for (name, page) in pages() {
         for program in ["kubectl", "sed", "helm", "docker"] {
             for word in commands(&page, program).iter().flatten() {
@@ -240,15 +249,6 @@ fn files_and_targets_named_in_the_pages_exist() {
             assert!(makefile.contains(&target), "{name}: make {}", words[1]);
             targets += 1;
         }
-
-        let folder = root().join(&name).parent().unwrap().to_owned();
-        for link in page.split("](").skip(1) {
-            let link = link.split([')', '#']).next().unwrap();
-            if !link.is_empty() && !link.contains("://") {
-                assert!(folder.join(link).exists(), "{name}: {link}");
-                links += 1;
-            }
-        }
     }
-    assert!(files >= 5 && targets >= 1 && links >= 20, "{files} {targets} {links}");
+    assert!(files >= 5 && targets >= 1, "{files} {targets}");
 }
