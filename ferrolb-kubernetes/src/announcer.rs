@@ -88,6 +88,11 @@ impl Announcer {
         peers
     }
 
+    /// Returns the sessions.
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
     /// Returns true if there is no session.
     pub(super) fn is_empty(&self) -> bool {
         self.sessions.is_empty()

@@ -15,6 +15,7 @@ use kube::Client;
 use tokio::sync::{Notify, mpsc};
 
 use super::configuration_state::{ConfigurationState, NO_CONFIGURATION};
+use super::controller_facts::Standby;
 use super::events::{self, EventContent, EventRecorder};
 use super::heartbeats::Heartbeats;
 use super::informer::{Informer, Settled};
@@ -27,10 +28,12 @@ use super::service_status::{MANAGER, ServiceSnapshot};
 use super::service_status_writer::ServiceStatusWriter;
 use super::watch::WatchEvent;
 use super::{ControllerOptions, client};
+use ferrolb_api::Program;
 use ferrolb_node::Error;
+use ferrolb_node::api::{Identity, answer};
 use ferrolb_node::grace::GracePeriodChange;
-use ferrolb_node::http::{self, StatusRequest};
-use ferrolb_node::metrics::{self, Latency, Sample};
+use ferrolb_node::http::{StatusRequest, next_request};
+use ferrolb_node::metrics;
 use ferrolb_node::signals::Signals;
 use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::model::{Config, NamespacedName, ServiceKey, ServiceType};
@@ -51,14 +54,16 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
     let namespace = options.cluster.namespace.clone();
     let mut candidate = Candidate::new(client.clone(), &namespace, LEASE, &identity, election);
 
+    let process = Identity::new(Program::Controller, None, options.cluster.log_level.clone());
+    let mut standby = Standby::new(process.clone(), &namespace, candidate.leader());
     loop {
         tokio::select! {
             () = candidate.elected() => {}
-            () = stand_by(&mut requests) => {}
+            () = stand_by(&mut standby, &mut requests) => {}
             () = signals.any() => return Ok(()),
         }
 
-        let mut leader = Leader::new(client.clone(), &options);
+        let mut leader = Leader::new(client.clone(), &options, process.clone());
         tokio::select! {
             _ = candidate.lead(leader.run(&mut requests)) => {}
             () = signals.any() => {
@@ -73,28 +78,20 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
 /// The name of the Lease, in the namespace of the configuration.
 const LEASE: &str = "ferrolb-controller";
 
-/// Replies to status requests. A standby is alive and ready, and has nothing to report.
-async fn stand_by(requests: &mut mpsc::Receiver<StatusRequest>) {
+/// Answers requests. A standby is alive and ready, and has nothing to report.
+async fn stand_by(standby: &mut Standby, requests: &mut mpsc::Receiver<StatusRequest>) {
     loop {
-        match http::next_request(requests).await {
-            StatusRequest::Live(reply) => drop(reply.send(())),
-            StatusRequest::Ready(reply) => drop(reply.send(Ok(()))),
-            StatusRequest::Objects(reply) => {
-                drop(reply.send(Err(http::OBJECTS_NOT_KEPT.to_owned())));
-            }
-            StatusRequest::Metrics(reply) => {
-                let text = metrics::encode(&Sample::default(), &Latency::new());
-                drop(reply.send(text.unwrap_or_default()));
-            }
-        }
+        answer(standby, next_request(requests).await).await;
     }
 }
 
 /// A controller that leads: its state and its writers.
-struct Leader {
-    informer: Informer,
-    engine: Engine,
-    services: ServiceStatusWriter,
+pub(super) struct Leader {
+    pub(super) identity: Identity,
+    pub(super) namespace: String,
+    pub(super) informer: Informer,
+    pub(super) engine: Engine,
+    pub(super) services: ServiceStatusWriter,
     pools: PoolStatusWriter,
     pool_changes: PoolChanges,
     heartbeats: Heartbeats,
@@ -103,7 +100,7 @@ struct Leader {
 }
 
 impl Leader {
-    fn new(client: Client, options: &ControllerOptions) -> Self {
+    fn new(client: Client, options: &ControllerOptions, identity: Identity) -> Self {
         let namespace = options.cluster.namespace.clone();
         let mut targets = options.cluster.configuration();
         // Only speakers need passwords.
@@ -119,6 +116,8 @@ impl Leader {
         let class = options.cluster.class.clone();
         let planning = PlannerOptions { class: class.clone(), ..PlannerOptions::default() };
         Self {
+            identity,
+            namespace: namespace.clone(),
             informer,
             engine: Engine::new(planning, None),
             services: ServiceStatusWriter::new(client.clone(), class),
@@ -146,7 +145,7 @@ impl Leader {
                     let release = self.pool_changes.until();
                     self.configuration.write(self.informer.config_status(), release.as_deref());
                 }
-                request = http::next_request(requests) => self.reply_to(request),
+                request = next_request(requests) => answer(self, request).await,
             }
 
             if self.engine.is_ready() {
@@ -350,38 +349,6 @@ impl Leader {
         }
         for key in &written {
             self.services.mark(key);
-        }
-    }
-
-    fn reply_to(&self, request: StatusRequest) {
-        match request {
-            StatusRequest::Live(reply) => drop(reply.send(())),
-            StatusRequest::Ready(reply) => drop(reply.send(self.is_ready())),
-            StatusRequest::Objects(reply) => {
-                drop(reply.send(Err(http::OBJECTS_NOT_KEPT.to_owned())));
-            }
-            StatusRequest::Metrics(reply) => {
-                let text = metrics::encode(&self.sample(), &Latency::new());
-                drop(reply.send(text.unwrap_or_default()));
-            }
-        }
-    }
-
-    /// Returns an error with the reason if the leader is not ready.
-    fn is_ready(&self) -> Result<(), String> {
-        if self.informer.has_synced() {
-            Ok(())
-        } else {
-            Err("not all objects have been listed yet".to_owned())
-        }
-    }
-
-    fn sample(&self) -> Sample {
-        Sample {
-            config: self.informer.config_sample(),
-            pools: metrics::pool_samples(&self.engine),
-            api: self.informer.api_sample(self.services.failed_writes()),
-            ..Sample::default()
         }
     }
 }

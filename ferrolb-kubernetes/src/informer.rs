@@ -8,8 +8,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::Notify;
 
@@ -17,6 +17,7 @@ use super::events::EventRecorder;
 use super::object_cache::{ConfigStatus, ObjectCache, ObjectCounts, Update};
 use super::resource::WatchTarget;
 use super::watch::{WatchEvent, Watches};
+use ferrolb_api::{Configuration, ConfigurationState, Watch};
 use ferrolb_node::metrics::{ApiSample, ConfigSample};
 use lb_adapter::engine::Engine;
 use lb_adapter::model::Config;
@@ -26,8 +27,8 @@ pub(super) struct Informer {
     watches: Watches,
     cache: ObjectCache,
     has_synced: bool,
-    /// The Unix time in seconds at which the last configuration took effect.
-    loaded_at: Option<f64>,
+    /// The time at which the last configuration took effect.
+    loaded_at: Option<Timestamp>,
 }
 
 /// The result of [`Informer::settle`].
@@ -37,6 +38,9 @@ pub(super) struct Settled {
     /// True if the state of the configuration has changed.
     pub(super) has_new_status: bool,
 }
+
+/// The most errors of a configuration that an answer lists.
+const MOST_ERRORS: usize = 20;
 
 impl Informer {
     /// Starts to watch these targets, for a configuration in this namespace. `changed` is notified when the
@@ -103,8 +107,7 @@ impl Informer {
 
     /// Notes that a configuration takes effect.
     pub(super) fn note_loaded(&mut self) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-        self.loaded_at = now.map(|since| since.as_secs_f64());
+        self.loaded_at = Some(Timestamp::now());
         tracing::info!("the configuration has been loaded");
     }
 
@@ -123,10 +126,41 @@ impl Informer {
         self.watches.refused()
     }
 
+    /// Returns the state of the configuration in this namespace.
+    pub(super) fn configuration(&self, namespace: &str) -> Configuration {
+        let status = self.cache.config_status();
+        let state = match (status.loaded, status.is_stale()) {
+            (false, _) => ConfigurationState::Missing,
+            (true, true) => ConfigurationState::Stale,
+            (true, false) => ConfigurationState::Valid,
+        };
+        // The text of an error has no line of the object, which may contain a password.
+        let errors = status.errors.iter().take(MOST_ERRORS).map(ToString::to_string);
+        Configuration {
+            state,
+            source: format!("namespace {namespace}"),
+            loaded_at: self.loaded_at,
+            errors: errors.collect(),
+        }
+    }
+
+    /// Returns the state of each watch.
+    pub(super) fn watches(&self) -> Vec<Watch> {
+        let refused = self.watches.refused();
+        let watches = self.watches.restarts().into_iter().map(|(resource, restarts)| Watch {
+            resource: resource.to_owned(),
+            synced: self.has_synced,
+            restarts,
+            error: refused.get(resource).cloned(),
+        });
+        watches.collect()
+    }
+
     /// Returns the metrics of the configuration.
     pub(super) fn config_sample(&self) -> ConfigSample {
         let status = self.cache.config_status();
-        ConfigSample::new(status.loaded, status.is_stale(), self.loaded_at)
+        let loaded_at = self.loaded_at.map(|time| time.as_duration().as_secs_f64());
+        ConfigSample::new(status.loaded, status.is_stale(), loaded_at)
     }
 
     /// Returns the metrics of the API server, with the number of writes that failed.

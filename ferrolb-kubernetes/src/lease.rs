@@ -9,6 +9,8 @@ use kube::api::PostParams;
 use kube::core::ObjectMeta;
 use kube::{Api, Client};
 
+use tokio::sync::watch;
+
 use super::election::{Election, ElectionConfig, ObservedLease, Request, Response};
 use super::reachability;
 use ferrolb_node::causes;
@@ -25,6 +27,8 @@ pub struct Candidate {
     last: Option<Lease>,
     /// The last logged reason why the Lease could not be used.
     logged_error: Option<String>,
+    /// The identity of the leader, as far as it is known.
+    leader: watch::Sender<Option<String>>,
 }
 
 impl Candidate {
@@ -44,7 +48,13 @@ impl Candidate {
             election: Election::new(identity, config),
             last: None,
             logged_error: None,
+            leader: watch::Sender::new(None),
         }
+    }
+
+    /// Returns a receiver of the leader's identity, as far as this candidate knows it.
+    pub fn leader(&self) -> watch::Receiver<Option<String>> {
+        self.leader.subscribe()
     }
 
     /// Waits until this candidate leads.
@@ -56,6 +66,7 @@ impl Candidate {
             let leader = self.election.leader().filter(|leader| *leader != self.identity);
             if leader != logged_leader.as_deref() {
                 logged_leader = leader.map(str::to_owned);
+                self.leader.send_replace(logged_leader.clone());
                 if let Some(leader) = &logged_leader {
                     tracing::info!(lease = self.name, leader, "another replica leads; waiting");
                 }

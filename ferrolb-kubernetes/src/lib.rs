@@ -18,6 +18,7 @@
 //! configuration_state      MetalLB's ConfigurationState, one for each program
 //! events                   Events
 //!
+//! controller_facts, speaker_facts   what both programs say about themselves
 //! election, lease          the leader among controllers
 //! service_status           the status that a Service should have
 //! service_status_writer    the writes of that status
@@ -32,7 +33,6 @@
 //! speaker_reports          the objects and Events in which a speaker reports
 //!   node_status            FerroLB's BGPNodeStatus, one for each node
 //!   node_conditions        its conditions, Ready and Degraded
-//!   wall_clock             the times in it
 //!   service_bgp_status     MetalLB's ServiceBGPStatus, one for each Service and node
 //!   announcement_events    the Events of announcements
 //! ```
@@ -48,6 +48,7 @@ mod cluster_listing;
 mod config_problems;
 mod configuration_state;
 mod controller;
+mod controller_facts;
 mod dataplane;
 mod drain;
 mod events;
@@ -67,12 +68,12 @@ mod service_bgp_status;
 mod service_status;
 mod service_status_writer;
 mod speaker;
+mod speaker_facts;
 mod speaker_reports;
 mod status_object;
 mod status_writer;
 #[cfg(test)]
 mod test_log;
-mod wall_clock;
 mod watch;
 
 pub mod election;

@@ -18,7 +18,7 @@ use super::node_conditions::{
 };
 use super::object_cache::ConfigStatus;
 use super::status_object::{StatusObject, time};
-use super::wall_clock::WallClock;
+use ferrolb_node::WallClock;
 use ferrolb_node::metrics::{DrainSample, SessionSample};
 use ferrolb_node::sessions::SessionStatus;
 

@@ -1,12 +1,11 @@
 //! The settings of the controller and the speaker, which the command line resolves.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bgp_session::GracefulShutdown;
 use ferrolb_node::Error;
-use ferrolb_node::http::{HttpServer, StatusRequest};
+use ferrolb_node::http::{HttpServer, Listen, StatusRequest};
 use tokio::sync::mpsc;
 
 use super::dataplane::DataplaneOptions;
@@ -26,8 +25,10 @@ pub struct ClusterOptions {
     pub class: Option<String>,
     /// The name of this pod, or of the host.
     pub pod: Option<String>,
-    /// The address to listen on for health checks and metrics, if any.
-    pub http: Option<SocketAddr>,
+    /// The places where the process answers.
+    pub listen: Listen,
+    /// The filter of the log, for `/v1/status`.
+    pub log_level: String,
 }
 
 /// The settings of the controller.
@@ -94,11 +95,11 @@ impl ClusterOptions {
         watched
     }
 
-    /// Listens for health checks and metrics, if an address is configured.
+    /// Listens where the process should answer.
     pub(super) async fn listen(
         &self,
-    ) -> Result<(Option<HttpServer>, mpsc::Receiver<StatusRequest>), Error> {
-        HttpServer::listen_if(self.http, "--port").await
+    ) -> Result<(HttpServer, mpsc::Receiver<StatusRequest>), Error> {
+        HttpServer::start(self.listen.clone()).await
     }
 }
 
@@ -130,7 +131,8 @@ impl ControllerOptions {
                 config_map: "config".to_owned(),
                 class: None,
                 pod: None,
-                http: None,
+                listen: Listen::nowhere(),
+                log_level: "info".to_owned(),
             },
             election: ElectionConfig {
                 lease_duration: Duration::from_secs(15),

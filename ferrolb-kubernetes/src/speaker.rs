@@ -26,9 +26,11 @@ use super::service_bgp_status::AnnouncementChange;
 use super::speaker_reports::SpeakerReports;
 use super::watch::WatchEvent;
 use super::{OnExit, SpeakerOptions, announcement_events, client, events, node_status};
+use ferrolb_api::Program;
 use ferrolb_node::Error;
-use ferrolb_node::http::{self, StatusRequest};
-use ferrolb_node::metrics::{self, Latency, Sample};
+use ferrolb_node::api::{Identity, answer};
+use ferrolb_node::http::{StatusRequest, next_request};
+use ferrolb_node::metrics::Latency;
 use ferrolb_node::probe::NodeProbes;
 use ferrolb_node::signals::Signals;
 use lb_adapter::engine::{Change, Engine};
@@ -55,17 +57,19 @@ pub async fn speaker(options: SpeakerOptions) -> Result<(), Error> {
 }
 
 /// The speaker of one node: its state, its sessions and its reports.
-struct Speaker {
-    node: String,
-    informer: Informer,
-    engine: Engine,
+pub(super) struct Speaker {
+    pub(super) node: String,
+    pub(super) namespace: String,
+    pub(super) identity: Identity,
+    pub(super) informer: Informer,
+    pub(super) engine: Engine,
     probing: NodeProbes,
-    dataplane: Dataplane,
+    pub(super) dataplane: Dataplane,
     pending: PendingUpdates,
-    announcer: Announcer,
-    drain: Drain,
+    pub(super) announcer: Announcer,
+    pub(super) drain: Drain,
     reports: SpeakerReports,
-    latency: Latency,
+    pub(super) latency: Latency,
     /// Notified when a session changes, or when the API server starts or stops refusing a watch.
     changed: Arc<Notify>,
 }
@@ -95,7 +99,10 @@ impl Speaker {
             ..PlannerOptions::default()
         };
 
+        let log_level = options.cluster.log_level.clone();
         Self {
+            namespace,
+            identity: Identity::new(Program::Speaker, Some(node.clone()), log_level),
             informer,
             engine: Engine::new(planning, Some(node.clone())),
             probing: NodeProbes::new(&node),
@@ -130,7 +137,7 @@ impl Speaker {
                 () = self.reports.configuration.object.due(), if has_synced => {
                     self.reports.configuration.write(self.informer.config_status(), None);
                 }
-                request = http::next_request(requests) => self.reply_to(request),
+                request = next_request(requests) => answer(self, request).await,
             }
         }
     }
@@ -409,49 +416,6 @@ impl Speaker {
                 () = signals.any() => self.drain.finish(),
                 () = self.reports.node_status.due(), if has_synced => self.write_node_status(),
             }
-        }
-    }
-
-    fn reply_to(&self, request: StatusRequest) {
-        match request {
-            StatusRequest::Live(reply) => drop(reply.send(())),
-            // A router that is down is no reason to restart the speaker.
-            StatusRequest::Ready(reply) => drop(reply.send(self.is_ready())),
-            StatusRequest::Objects(reply) => {
-                drop(reply.send(Err(http::OBJECTS_NOT_KEPT.to_owned())));
-            }
-            StatusRequest::Metrics(reply) => {
-                let text = metrics::encode(&self.sample(), &self.latency);
-                drop(reply.send(text.unwrap_or_default()));
-            }
-        }
-    }
-
-    /// Returns an error with the reason if the speaker is not ready.
-    fn is_ready(&self) -> Result<(), String> {
-        if !self.informer.has_synced() {
-            return Err("not all objects have been listed yet".to_owned());
-        }
-
-        let config = self.informer.config_status();
-        // A speaker may be installed before its configuration: it is ready for it.
-        if !config.loaded && !config.is_absent {
-            return Err("there has been no valid configuration yet".to_owned());
-        }
-        Ok(())
-    }
-
-    fn sample(&self) -> Sample {
-        Sample {
-            node: Some(self.node.clone()),
-            config: self.informer.config_sample(),
-            sessions: self.announcer.samples(&self.engine),
-            probes: metrics::probe_samples(&self.engine, &self.node),
-            announced: metrics::announced_addresses(&self.engine, &self.node),
-            drain: self.drain.stage(),
-            dataplane: Some(self.dataplane.sample()),
-            api: self.informer.api_sample(0),
-            ..Sample::default()
         }
     }
 }

@@ -10,7 +10,7 @@ use super::node_status;
 use super::object_tree::ObjectTree;
 use super::service_bgp_status::ServiceBgpStatuses;
 use super::status_object::{StatusObject, node_as_owner};
-use super::wall_clock::WallClock;
+use ferrolb_node::WallClock;
 
 /// The reports of one speaker.
 pub(super) struct SpeakerReports {

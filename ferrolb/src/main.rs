@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let problems = Problems::new(cli.log.log_format);
 
-    let result = init_log(&cli).and_then(|()| run_command(cli.command, problems));
+    let result = init_log(&cli).and_then(|filter| run_command(cli.command, filter, problems));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_command(command: Command, problems: Problems) -> Result<(), Failure> {
+fn run_command(command: Command, filter: LogFilter, problems: Problems) -> Result<(), Failure> {
     match &command {
         Command::Decode(args) => return decode::run(args),
         Command::Replay(args) => return replay::run(args),
@@ -60,16 +60,19 @@ fn run_command(command: Command, problems: Problems) -> Result<(), Failure> {
         .map_err(Failure::unusable)?;
 
     let result = match command {
-        Command::Lab(args) => runtime.block_on(lab::run(args, problems)),
-        Command::Run(args) => runtime.block_on(run::run(args, problems)),
+        Command::Lab(args) => runtime.block_on(lab::run(args, filter.to_string(), problems)),
+        Command::Run(args) => runtime.block_on(run::run(args, filter.to_string(), problems)),
         #[cfg(feature = "kubernetes")]
         Command::Controller(args) => {
-            let options = args.options()?;
+            let mut options = args.options()?;
+            options.cluster.log_level = filter.to_string();
             runtime.block_on(kubernetes::controller(options)).map_err(Failure::from)
         }
         #[cfg(feature = "kubernetes")]
         Command::Speaker(args) => {
-            runtime.block_on(kubernetes::speaker(args.options())).map_err(Failure::from)
+            let mut options = args.options();
+            options.cluster.log_level = filter.to_string();
+            runtime.block_on(kubernetes::speaker(options)).map_err(Failure::from)
         }
         other => Err(Failure::Unusable(format!("unknown command {other:?}"))),
     };
@@ -79,7 +82,8 @@ fn run_command(command: Command, problems: Problems) -> Result<(), Failure> {
     result
 }
 
-fn init_log(cli: &Cli) -> Result<(), Failure> {
+/// Starts the log, and returns its filter.
+fn init_log(cli: &Cli) -> Result<LogFilter, Failure> {
     let LogArgs { log_level, log_format, .. } = &cli.log;
     // RUST_LOG is set for programs in general. An error in it must not stop this one.
     let rust_log = std::env::var("RUST_LOG").unwrap_or_default().parse::<LogFilter>();
@@ -90,7 +94,7 @@ fn init_log(cli: &Cli) -> Result<(), Failure> {
     };
 
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let registry = tracing_subscriber::registry().with(filter.into_targets());
+    let registry = tracing_subscriber::registry().with(filter.clone().into_targets());
     match log_format {
         LogFormat::Text => {
             let is_coloured = Style::of_stderr() == Style::Coloured;
@@ -102,7 +106,7 @@ fn init_log(cli: &Cli) -> Result<(), Failure> {
     if let Err(error) = rust_log {
         tracing::warn!("ignoring RUST_LOG: {error}");
     }
-    Ok(())
+    Ok(filter)
 }
 
 fn default_level(command: &Command) -> &'static str {

@@ -1,33 +1,45 @@
-//! The HTTP server of a process: health checks, metrics, and the objects that the process knows.
+//! The HTTP server of a process, over TCP and over a Unix socket: health checks, metrics, the objects that the process knows, and
+//! its answers about itself under `/v1`.
 //!
 //! The main loop answers every request, so that a process whose loop hangs does not count as alive. Large responses are
-//! produced while they are read, a few at a time. This module owns the listener and the paths, and does not know the
-//! content of the responses.
+//! produced while they are read, a few at a time. This module owns the listeners and the paths, and does not know the
+//! content of the responses. TCP only reads: nothing that changes the process is on its router.
 
+mod api;
 mod body;
+mod guard;
+mod listener;
+mod parameters;
 mod serve;
+mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::Error;
+use crate::api::{Query, Reply};
 use crate::metrics;
 use lb_adapter::recording::ProcessSnapshot;
 
+use guard::AllowedHosts;
 use serve::{ConnectionLimits, serve};
+
+pub use listener::{Listen, SocketListen, TcpListen};
+pub use socket::{SocketFile, socket_directories, sockets};
 
 /// A request to the main loop, with the channel for its reply.
 #[derive(Debug)]
@@ -41,13 +53,16 @@ pub enum StatusRequest {
     Metrics(oneshot::Sender<String>),
     /// `/objects`: everything the process knows, to be written as a recording. An error says why it does not keep that.
     Objects(oneshot::Sender<Result<ProcessSnapshot, String>>),
+    /// A path of `/v1`.
+    Api(Query, oneshot::Sender<Reply>),
 }
 
-/// The HTTP server. Dropping it closes the listener.
+/// The HTTP server of a process. Dropping it closes the listeners and removes the socket.
 #[derive(Debug)]
 pub struct HttpServer {
-    address: SocketAddr,
-    task: JoinHandle<()>,
+    address: Option<SocketAddr>,
+    socket: Option<SocketFile>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 /// The response to `/objects` of a process that reads its objects from a cluster and does not keep them.
@@ -60,71 +75,89 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_SCRAPES: usize = 8;
 /// The number of `/objects` responses in progress at a time.
 const MAX_RECORDINGS: usize = 2;
+/// The number of answers of `/v1` in progress at a time.
+const MAX_ANSWERS: usize = 16;
 
 impl HttpServer {
-    /// Listens, and passes requests on to the receiver.
+    /// Listens, and passes requests on to the receiver. Without any listener, no request ever arrives.
     ///
     /// # Errors
     ///
-    /// The address cannot be listened on.
-    pub async fn listen(address: SocketAddr) -> io::Result<(Self, mpsc::Receiver<StatusRequest>)> {
-        Self::listen_with(address, ConnectionLimits::of_process()).await
+    /// An address or a socket that the command line names cannot be listened on.
+    pub async fn start(listen: Listen) -> Result<(Self, mpsc::Receiver<StatusRequest>), Error> {
+        let tcp = listen.tcp.open().await?;
+        let socket = listen.socket.open().await?;
+        let (server, receiver) =
+            Self::serve(tcp, socket, listen.allowed_hosts, ConnectionLimits::of_process());
+
+        if let Some(address) = server.address {
+            tracing::info!(%address, "serving health checks, metrics and answers");
+        }
+        if let Some(socket) = server.socket() {
+            tracing::info!(socket = %socket.display(), "serving commands");
+        }
+        Ok((server, receiver))
     }
 
-    async fn listen_with(
-        address: SocketAddr,
+    fn serve(
+        tcp: Option<TcpListener>,
+        socket: Option<(SocketFile, UnixListener)>,
+        allowed_hosts: Vec<String>,
         limits: ConnectionLimits,
-    ) -> io::Result<(Self, mpsc::Receiver<StatusRequest>)> {
-        let listener = TcpListener::bind(address).await?;
-        let address = listener.local_addr()?;
-
+    ) -> (Self, mpsc::Receiver<StatusRequest>) {
         let (requests, receiver) = mpsc::channel(QUEUE);
         let state = ServerState {
             requests,
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
             recordings: Arc::new(Semaphore::new(MAX_RECORDINGS)),
+            answers: Arc::new(Semaphore::new(MAX_ANSWERS)),
         };
-        let router = Router::new()
-            .route("/livez", get(live))
-            .route("/healthz", get(live))
-            .route("/readyz", get(ready))
-            .route("/metrics", get(scrape))
-            .route("/objects", get(objects))
-            .with_state(state);
-        let task = tokio::spawn(serve(listener, router, limits));
-        Ok((Self { address, task }, receiver))
+
+        let mut server = Self { address: None, socket: None, tasks: Vec::new() };
+        if let Some(listener) = tcp {
+            server.address = listener.local_addr().ok();
+            let guard = from_fn_with_state(AllowedHosts::from(allowed_hosts), guard::check);
+            let router = read_only().layer(guard).with_state(state.clone());
+            server.tasks.push(tokio::spawn(serve(listener, router, limits)));
+        }
+        if let Some((file, listener)) = socket {
+            server.socket = Some(file);
+            let router = read_only().with_state(state);
+            server.tasks.push(tokio::spawn(serve(listener, router, limits)));
+        }
+        (server, receiver)
     }
 
-    /// Listens if there is an address; without one, no request ever arrives. `flag` is the command-line flag of the address.
-    ///
-    /// # Errors
-    ///
-    /// The address cannot be listened on.
-    pub async fn listen_if(
-        address: Option<SocketAddr>,
-        flag: &str,
-    ) -> Result<(Option<Self>, mpsc::Receiver<StatusRequest>), Error> {
-        let Some(address) = address else {
-            let (_, receiver) = mpsc::channel(1);
-            return Ok((None, receiver));
-        };
-        let (server, receiver) = Self::listen(address)
-            .await
-            .map_err(|error| Error::new(format!("cannot listen on {address} ({flag}): {error}")))?;
-        tracing::info!(address = %server.address(), "serving health checks and metrics");
-        Ok((Some(server), receiver))
-    }
-
-    /// Returns the address that the server listens on.
-    pub fn address(&self) -> SocketAddr {
+    /// Returns the TCP address that the server listens on.
+    pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Returns the path of the Unix socket that the server listens on.
+    pub fn socket(&self) -> Option<&Path> {
+        self.socket.as_ref().map(SocketFile::path)
     }
 }
 
 impl Drop for HttpServer {
     fn drop(&mut self) {
-        self.task.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
+}
+
+/// Returns the paths that change nothing.
+fn read_only() -> Router<ServerState> {
+    Router::new()
+        .route("/livez", get(live))
+        .route("/healthz", get(live))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(scrape))
+        .route("/objects", get(objects))
+        .merge(api::read_only())
+        .fallback(api::unknown_path)
+        .method_not_allowed_fallback(api::wrong_method)
 }
 
 /// Waits for the next request, and never returns if there is no listener.
@@ -141,6 +174,7 @@ struct ServerState {
     requests: mpsc::Sender<StatusRequest>,
     scrapes: Arc<Semaphore>,
     recordings: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
 }
 
 async fn live(State(state): State<ServerState>) -> Response {

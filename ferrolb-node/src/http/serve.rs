@@ -12,10 +12,11 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use super::listener::Accept;
 use crate::descriptors;
 
 /// The limits for clients.
@@ -44,16 +45,16 @@ impl ConnectionLimits {
 }
 
 /// Serves connections until it is dropped.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: ConnectionLimits) {
+pub(super) async fn serve(listener: impl Accept, router: Router, limits: ConnectionLimits) {
     let mut tasks = JoinSet::new();
     let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept_stream() => accepted,
             Some(_) = tasks.join_next() => continue,
         };
         let stream = match accepted {
-            Ok((stream, _)) => stream,
+            Ok(stream) => stream,
             Err(error) if is_persistent(&error) => {
                 tracing::debug!(%error, "cannot accept an HTTP connection");
                 sleep(ACCEPT_BACKOFF).await;
@@ -72,7 +73,10 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Connect
     }
 }
 
-async fn serve_connection(stream: TcpStream, router: Router, limits: ConnectionLimits) {
+async fn serve_connection<S>(stream: S, router: Router, limits: ConnectionLimits)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(BUFFER);
     let service = TowerToHyperService::new(router);

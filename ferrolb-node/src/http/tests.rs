@@ -3,6 +3,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::*;
+use crate::api::Refused;
+use ferrolb_api::ApiError;
 use lb_adapter::manifest::Source;
 
 /// More octets than fit into the buffers of two sockets.
@@ -15,8 +17,8 @@ fn short_limits() -> ConnectionLimits {
 
 /// Starts a server whose loop is alive but not ready, and knows these objects.
 async fn listen(limits: ConnectionLimits, known: ProcessSnapshot) -> HttpServer {
-    let address = "127.0.0.1:0".parse().unwrap();
-    let (server, mut requests) = HttpServer::listen_with(address, limits).await.unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (server, mut requests) = HttpServer::serve(Some(listener), None, Vec::new(), limits);
     let metrics = "m 1\n".repeat(LARGE / 4);
     tokio::spawn(async move {
         loop {
@@ -25,6 +27,9 @@ async fn listen(limits: ConnectionLimits, known: ProcessSnapshot) -> HttpServer 
                 StatusRequest::Ready(reply) => drop(reply.send(Err("not yet".to_owned()))),
                 StatusRequest::Metrics(reply) => drop(reply.send(metrics.clone())),
                 StatusRequest::Objects(reply) => drop(reply.send(Ok(known.clone()))),
+                StatusRequest::Api(_, reply) => {
+                    drop(reply.send(Err(Refused::Unavailable(ApiError::new("not yet")))));
+                }
             }
         }
     });
@@ -32,7 +37,7 @@ async fn listen(limits: ConnectionLimits, known: ProcessSnapshot) -> HttpServer 
 }
 
 async fn send(server: &HttpServer, octets: &[u8]) -> TcpStream {
-    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let mut stream = TcpStream::connect(server.address().unwrap()).await.unwrap();
     stream.write_all(octets).await.unwrap();
     stream
 }
@@ -96,7 +101,7 @@ async fn connections_without_a_complete_head_or_a_next_request_are_closed() {
 async fn a_head_that_is_too_large_is_refused() {
     let server = listen(short_limits(), ProcessSnapshot::default()).await;
     let large = format!("GET /livez HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(60_000));
-    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let mut stream = TcpStream::connect(server.address().unwrap()).await.unwrap();
     // The server may refuse it before all of it has been sent.
     let _ = stream.write_all(large.as_bytes()).await;
     let mut received = [0; 12];

@@ -4,13 +4,18 @@
 //! would turn everything else off. The Kubernetes client's crates log only if the filter names them, because the program
 //! itself logs what an operator should know about them.
 
+use std::fmt;
 use std::str::FromStr;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// A level for everything, and levels for modules: `info,bgp_session=debug`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct LogFilter(Targets);
+pub struct LogFilter {
+    targets: Targets,
+    /// The words that it was made of.
+    text: String,
+}
 
 /// The error in the words of a [`LogFilter`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,12 +29,18 @@ pub struct LogFilterError {
 impl LogFilter {
     /// Returns true if the filter has no words.
     pub fn is_empty(&self) -> bool {
-        self.0 == Targets::new()
+        self.targets == Targets::new()
     }
 
     /// Returns the filter for the layer that writes.
     pub fn into_targets(self) -> Targets {
-        self.0
+        self.targets
+    }
+}
+
+impl fmt::Display for LogFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -61,7 +72,7 @@ impl FromStr for LogFilter {
                 }
             }
         }
-        Ok(Self(targets))
+        Ok(Self { targets, text: text.to_owned() })
     }
 }
 

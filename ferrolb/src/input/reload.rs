@@ -2,8 +2,12 @@
 //!
 //! Owns which manifests are put in force, and reports their errors. [`ferrolb_node::files`] decides when files are read.
 
+use std::path::Path;
+
+use ferrolb_api::{Configuration, ConfigurationState, Timestamp};
 use ferrolb_node::files::ManifestResult;
-use lb_adapter::manifest::Manifests;
+use lb_adapter::config::{Diagnostic, Diagnostics, Severity};
+use lb_adapter::manifest::{Manifests, shown};
 
 use crate::output::Problems;
 
@@ -12,17 +16,30 @@ use crate::output::Problems;
 pub struct Reload {
     problems: Problems,
     last_failed: bool,
+    /// The errors of the files on disk, the first ones.
+    errors: Vec<String>,
 }
 
 impl Reload {
     /// Returns a value that has not rejected any manifests yet.
     pub fn new(problems: Problems) -> Self {
-        Self { problems, last_failed: false }
+        Self { problems, last_failed: false, errors: Vec::new() }
     }
 
     /// Returns true if the files on disk are not in force, because they have errors.
     pub fn is_stale(&self) -> bool {
         self.last_failed
+    }
+
+    /// Returns the state of the configuration from this place, loaded at this time.
+    pub fn configuration(&self, source: &Path, loaded_at: Option<Timestamp>) -> Configuration {
+        let state = match loaded_at {
+            None => ConfigurationState::Missing,
+            Some(_) if self.last_failed => ConfigurationState::Stale,
+            Some(_) => ConfigurationState::Valid,
+        };
+        let source = shown(source);
+        Configuration { state, source, loaded_at, errors: self.errors.clone() }
     }
 
     /// Returns the manifests, unless they have errors or `check` finds one.
@@ -36,15 +53,18 @@ impl Reload {
             Err(errors) => {
                 self.problems.rejected(errors.as_slice(), CONSEQUENCE);
                 self.last_failed = true;
+                self.errors = errors_of(&errors);
                 return None;
             }
         };
         if let Err(error) = check(&manifests) {
             self.problems.error(&format!("{error}: {CONSEQUENCE}"));
             self.last_failed = true;
+            self.errors = vec![error];
             return None;
         }
 
+        self.errors.clear();
         self.problems.warnings(&manifests.warnings);
         if std::mem::take(&mut self.last_failed) {
             self.problems.resolved();
@@ -53,5 +73,16 @@ impl Reload {
     }
 }
 
+/// Returns the errors among the problems, each with its place. A line of the file may have a password, and is left out.
+fn errors_of(diagnostics: &Diagnostics) -> Vec<String> {
+    let errors = diagnostics.as_slice().iter().filter(|it| it.severity == Severity::Error);
+    let errors = errors.map(|Diagnostic { file, line, column, message, .. }| {
+        format!("{file}:{line}:{column}: {message}")
+    });
+    errors.take(MOST_ERRORS).collect()
+}
+
+/// The most errors that are kept.
+const MOST_ERRORS: usize = 20;
 /// The consequence of an error in files that had none before.
 const CONSEQUENCE: &str = "the last valid configuration stays in force";

@@ -105,6 +105,8 @@ pub(crate) fn ferrolb(arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // Tests run beside each other, and would find each other's default address and socket. The tests of answers name theirs.
+    command.envs([("FERROLB_HTTP", "off"), ("FERROLB_SOCKET", "off")]);
     command.args(arguments).stdin(Stdio::null());
     command
 }

@@ -62,7 +62,7 @@ impl ControllerArgs {
         self.log_unused();
 
         Ok(ControllerOptions {
-            cluster: self.cluster.options(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            cluster: self.cluster.options(IpAddr::V4(Ipv4Addr::UNSPECIFIED), "controller"),
             election,
             pool_grace_period: self.pool_grace_period,
         })

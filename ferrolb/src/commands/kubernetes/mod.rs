@@ -12,10 +12,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use ferrolb_kubernetes::ClusterOptions;
+use ferrolb_node::http::TcpListen;
 
 pub use controller::ControllerArgs;
 pub use speaker::{DataplaneGate, OnExit, SpeakerArgs};
 use unused::UnusedArgs;
+
+use crate::input::SocketArgs;
 
 /// The arguments that the controller and the speaker share.
 #[derive(Clone, Debug, Args)]
@@ -33,7 +36,7 @@ pub struct KubernetesArgs {
     /// Serve only Services with this spec.loadBalancerClass. Default: those without one.
     #[arg(long, value_name = "CLASS")]
     pub lb_class: Option<String>,
-    /// TCP port of /metrics, /livez and /readyz; 0 for none.
+    /// TCP port of /v1, /metrics, /livez and /readyz; 0 for none.
     #[arg(long, value_name = "PORT", default_value_t = 7472, env = "FERROLB_HTTP_PORT")]
     pub port: u16,
     /// Address of this port. Default: for the controller, all addresses of the pod; for the speaker, which uses the
@@ -43,21 +46,29 @@ pub struct KubernetesArgs {
     /// Name of the pod. Default: POD_NAME, else the host's name.
     #[arg(long = "pod-name", value_name = "NAME", env = "METALLB_POD_NAME")]
     pub pod: Option<String>,
+    /// The Unix socket and the allowed names.
+    #[command(flatten)]
+    pub socket: SocketArgs,
     #[command(flatten)]
     unused: UnusedArgs,
 }
 
 impl KubernetesArgs {
-    /// Returns the options, with the HTTP port at `default_address` unless an address is given.
-    fn options(&self, default_address: IpAddr) -> ClusterOptions {
+    /// Returns the options, with the HTTP port at `default_address` unless an address is given, and the socket of this name.
+    fn options(&self, default_address: IpAddr, socket: &str) -> ClusterOptions {
         let address = SocketAddr::new(self.bind_address.unwrap_or(default_address), self.port);
+        let tcp = match self.port {
+            0 => TcpListen::Off,
+            _ => TcpListen::Given { address, flag: "--port" },
+        };
         ClusterOptions {
             kubeconfig: self.kubeconfig.clone(),
             namespace: self.namespace(),
             config_map: self.config.clone(),
             class: self.lb_class.clone(),
             pod: self.pod_name(),
-            http: (self.port != 0).then_some(address),
+            listen: self.socket.listen(tcp, socket),
+            log_level: String::new(),
         }
     }
 

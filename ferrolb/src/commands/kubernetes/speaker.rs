@@ -67,7 +67,7 @@ impl SpeakerArgs {
 
         let default_address = self.host.0.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         SpeakerOptions {
-            cluster: self.cluster.options(default_address),
+            cluster: self.cluster.options(default_address, &self.node_name),
             node: self.node_name.clone(),
             ignore_exclude_label: self.ignore_exclude_lb,
             on_exit: self.on_exit.into(),

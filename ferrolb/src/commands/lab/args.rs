@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::input::{ClusterArgs, parse_duration};
+use crate::input::{ClusterArgs, HttpArgs, parse_duration};
 use crate::output::OutputFormat;
 
 /// Arguments of `ferrolb lab`.
@@ -34,6 +34,9 @@ pub struct LabArgs {
     /// File for the addresses of the Services. Default: none, so that a restart may change them.
     #[arg(long, value_name = "FILE", env = "FERROLB_STATE_FILE")]
     pub state_file: Option<PathBuf>,
+    /// The places where it answers.
+    #[command(flatten)]
+    pub http: HttpArgs,
     /// The options of the cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,

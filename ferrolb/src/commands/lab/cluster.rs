@@ -2,31 +2,43 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bgp_session::SpeakerError;
-use ferrolb_node::files::StateFile;
+use ferrolb_api::Timestamp;
+use ferrolb_node::api::Identity;
+use ferrolb_node::files::{ManifestResult, StateFile};
 use ferrolb_node::sessions::{DesiredSession, SessionKey, SessionStatus, Sessions};
 use lb_adapter::engine::Engine;
 use lb_adapter::manifest::Manifests;
-use lb_adapter::planner::{PlannerOptions, RouterTable, expected_router_table};
+use lb_adapter::planner::{RouterTable, expected_router_table};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::LabArgs;
 use super::layout::{Layout, desired_session, dialled_sessions};
 use super::loopback::LoopbackAddresses;
 use super::routers::Routers;
 use crate::Failure;
+use crate::input::Reload;
+use crate::output::Problems;
 
 /// A cluster with its routers.
 #[derive(Debug)]
 pub(super) struct LabCluster {
     pub(super) engine: Engine,
+    pub(super) identity: Identity,
+    /// The directory or file of the manifests.
+    pub(super) source: PathBuf,
+    pub(super) reload: Reload,
+    /// The time when the manifests in force were read.
+    pub(super) loaded_at: Option<Timestamp>,
     state_file: StateFile,
     loopback: LoopbackAddresses,
     pub(super) routers: Routers,
-    sessions: Sessions,
+    pub(super) sessions: Sessions,
     /// The planned tables of the routers.
     pub(super) expected: BTreeMap<SocketAddr, RouterTable>,
     /// Wakes the lab when a session or a table changes.
@@ -34,17 +46,38 @@ pub(super) struct LabCluster {
 }
 
 impl LabCluster {
-    /// Returns a cluster without objects. The routers will listen on `port`.
-    pub(super) fn new(port: u16, options: PlannerOptions, state_file: StateFile) -> Self {
+    /// Returns a cluster without objects.
+    pub(super) fn new(
+        args: &LabArgs,
+        identity: Identity,
+        state_file: StateFile,
+        problems: Problems,
+    ) -> Self {
         let wake = Arc::new(Notify::new());
         Self {
-            engine: Engine::new(options, None).remembering(state_file.held()),
+            engine: Engine::new(args.cluster.options(), None).remembering(state_file.held()),
+            identity,
+            source: args.dir.clone(),
+            reload: Reload::new(problems),
+            loaded_at: None,
             state_file,
             loopback: LoopbackAddresses::default(),
-            routers: Routers::new(port, Arc::clone(&wake)),
+            routers: Routers::new(args.port, Arc::clone(&wake)),
             sessions: Sessions::new(Arc::clone(&wake)),
             expected: BTreeMap::new(),
             wake,
+        }
+    }
+
+    /// Puts the manifests of a reading in force, unless they have errors.
+    ///
+    /// # Errors
+    ///
+    /// The same as those of [`apply`](Self::apply).
+    pub(super) async fn take(&mut self, reading: ManifestResult) -> Result<(), Failure> {
+        match self.reload.accept(reading, |_| Ok(())) {
+            Some(manifests) => self.apply(manifests).await,
+            None => Ok(()),
         }
     }
 
@@ -55,6 +88,7 @@ impl LabCluster {
     /// The addresses cannot be saved, or a router cannot listen. Everything else is done nevertheless.
     pub(super) async fn apply(&mut self, manifests: Manifests) -> Result<(), Failure> {
         self.engine.load(manifests);
+        self.loaded_at = Some(Timestamp::now());
         let saved = self.state_file.save(&self.engine.held());
 
         // New routers listen before the nodes dial, and old ones stop after the nodes have ended their sessions.
@@ -92,9 +126,12 @@ impl LabCluster {
 
     /// Waits for a change, and for the changes that follow at once: for as long as the last check took, so that checks
     /// take at most half of the time.
-    pub(super) async fn changed(&self, last_check: Duration) {
-        self.wake.notified().await;
-        sleep(last_check.clamp(MIN_BATCH, MAX_BATCH)).await;
+    pub(super) fn changed(&self, last_check: Duration) -> impl Future<Output = ()> + use<> {
+        let wake = Arc::clone(&self.wake);
+        async move {
+            wake.notified().await;
+            sleep(last_check.clamp(MIN_BATCH, MAX_BATCH)).await;
+        }
     }
 
     /// Returns the status of a session, if it runs.

@@ -10,6 +10,7 @@
 
 mod args;
 mod cluster;
+mod facts;
 mod layout;
 mod loopback;
 mod printer;
@@ -17,18 +18,23 @@ mod routers;
 mod view;
 
 use std::io::{self, IsTerminal as _};
+use std::pin::pin;
 use std::time::Duration;
 
+use ferrolb_api::Program;
+use ferrolb_node::api::{Identity, answer};
 use ferrolb_node::files::ManifestSource;
+use ferrolb_node::http::{HttpServer, StatusRequest, TcpListen, next_request};
 use ferrolb_node::signals::Signals;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
 
 pub use args::LabArgs;
 use cluster::LabCluster;
 use printer::{Printed, Printer};
 
 use crate::Failure;
-use crate::input::{Reload, Startup};
+use crate::input::Startup;
 use crate::output::Problems;
 
 /// Runs the lab.
@@ -36,23 +42,36 @@ use crate::output::Problems;
 /// # Errors
 ///
 /// The lab could not start, or its routers' tables are not as planned.
-pub async fn run(args: LabArgs, problems: Problems) -> Result<(), Failure> {
-    let mut signals = Signals::new().map_err(Failure::unusable)?;
+pub async fn run(args: LabArgs, log_level: String, problems: Problems) -> Result<(), Failure> {
+    let signals = Signals::new().map_err(Failure::unusable)?;
     let options = args.cluster.configuration.manifests();
     let startup = Startup::read(&args.dir, &options, args.state_file.clone(), problems)?;
 
-    let mut cluster = LabCluster::new(args.port, args.cluster.options(), startup.state_file);
+    let (http, requests) =
+        HttpServer::start(args.http.listen(TcpListen::OrAnyPort, SOCKET)).await?;
+    let identity = Identity::new(Program::Lab, None, log_level);
+    let mut cluster = LabCluster::new(&args, identity, startup.state_file, problems);
     let mut result = cluster.apply(startup.manifests).await;
     if result.is_ok() {
+        let mut inputs = Inputs { requests, signals };
         result = if is_interactive(&args) {
-            follow(&args, &mut cluster, startup.source, problems, &mut signals).await
+            if let Some(address) = http.address() {
+                problems.note(&format!("this lab answers at http://{address}"));
+            }
+            follow(&args, &mut cluster, startup.source, problems, &mut inputs).await
         } else {
-            run_once(&args, &cluster, problems, &mut signals).await
+            run_once(&args, &mut cluster, problems, &mut inputs).await
         };
     }
 
     cluster.shutdown().await;
     result
+}
+
+/// What comes to a lab from outside, besides changes of its files.
+struct Inputs {
+    requests: mpsc::Receiver<StatusRequest>,
+    signals: Signals,
 }
 
 /// Returns true if the lab keeps running and follows changes.
@@ -63,21 +82,34 @@ fn is_interactive(args: &LabArgs) -> bool {
 /// Waits until everything is as planned, and prints it.
 async fn run_once(
     args: &LabArgs,
-    cluster: &LabCluster,
+    cluster: &mut LabCluster,
     problems: Problems,
-    signals: &mut Signals,
+    inputs: &mut Inputs,
 ) -> Result<(), Failure> {
-    let converged = async {
-        let mut start = Instant::now();
-        while !cluster.is_as_planned() {
-            cluster.changed(start.elapsed()).await;
-            start = Instant::now();
+    let deadline = Instant::now() + args.timeout;
+    let mut in_time = true;
+    loop {
+        let start = Instant::now();
+        if cluster.is_as_planned() {
+            break;
         }
-    };
-    let in_time = tokio::select! {
-        in_time = timeout(args.timeout, converged) => in_time.is_ok(),
-        () = signals.any() => return Err(Failure::Interrupted),
-    };
+
+        let mut changed = pin!(cluster.changed(start.elapsed()));
+        loop {
+            tokio::select! {
+                () = changed.as_mut() => break,
+                () = sleep_until(deadline) => {
+                    in_time = false;
+                    break;
+                }
+                request = next_request(&mut inputs.requests) => answer(cluster, request).await,
+                () = inputs.signals.any() => return Err(Failure::Interrupted),
+            }
+        }
+        if !in_time {
+            break;
+        }
+    }
 
     let differences = cluster.differences();
     Printer::new(args.output).print_document(&cluster.view())?;
@@ -98,10 +130,9 @@ async fn follow(
     cluster: &mut LabCluster,
     source: ManifestSource,
     problems: Problems,
-    signals: &mut Signals,
+    inputs: &mut Inputs,
 ) -> Result<(), Failure> {
     let mut readings = source.follow();
-    let mut reload = Reload::new(problems);
     let mut printer = Printer::following(args.output, &args.dir);
     let mut unsettled_since: Option<Instant> = None;
     loop {
@@ -117,20 +148,25 @@ async fn follow(
         }
 
         let deadline = unsettled_since.unwrap_or_else(Instant::now) + SETTLING_TIME;
-        tokio::select! {
-            () = cluster.changed(start.elapsed()) => {}
-            () = sleep_until(deadline), if unsettled_since.is_some() => {}
-            Some(reading) = readings.recv() => {
-                if let Some(manifests) = reload.accept(reading, |_| Ok(()))
-                    && let Err(failure) = cluster.apply(manifests).await
-                {
-                    problems.failure(&failure);
+        let mut changed = pin!(cluster.changed(start.elapsed()));
+        loop {
+            tokio::select! {
+                () = changed.as_mut() => break,
+                () = sleep_until(deadline), if unsettled_since.is_some() => break,
+                Some(reading) = readings.recv() => {
+                    if let Err(failure) = cluster.take(reading).await {
+                        problems.failure(&failure);
+                    }
+                    break;
                 }
+                request = next_request(&mut inputs.requests) => answer(cluster, request).await,
+                () = inputs.signals.any() => return Ok(()),
             }
-            () = signals.any() => return Ok(()),
         }
     }
 }
 
+/// The name of a lab's socket.
+const SOCKET: &str = "lab";
 /// The time after which a view is printed even though it is not as planned.
 const SETTLING_TIME: Duration = Duration::from_millis(800);

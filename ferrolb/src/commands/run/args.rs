@@ -1,13 +1,12 @@
 //! The arguments of `ferrolb run`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use ferrolb_node::grace;
 
-use crate::input::{ClusterArgs, parse_duration};
+use crate::input::{ClusterArgs, HttpArgs, parse_duration};
 
 /// Arguments of `ferrolb run`.
 #[derive(Debug, Args)]
@@ -27,10 +26,9 @@ pub struct RunArgs {
     /// once.
     #[arg(long, value_name = "TIME", default_value = grace::DEFAULT_GRACE_PERIOD, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = parse_duration)]
     pub pool_grace_period: Duration,
-    /// Serve /livez, /readyz, /metrics and /objects over HTTP at this address. `ferrolb explain`, `diff` and
-    /// `router-config` read /objects, by default at 127.0.0.1:7472. Default: no HTTP.
-    #[arg(long, value_name = "ADDRESS:PORT", env = "FERROLB_HTTP")]
-    pub http: Option<SocketAddr>,
+    /// The places where it answers.
+    #[command(flatten)]
+    pub http: HttpArgs,
     /// The options of the cluster.
     #[command(flatten)]
     pub cluster: ClusterArgs,

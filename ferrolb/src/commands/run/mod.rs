@@ -12,21 +12,23 @@
 //! and if the Node has no such address, it is the session's address.
 
 mod args;
+mod facts;
 mod log;
 mod node_process;
 
 use std::path::PathBuf;
 use std::time::Instant;
 
-use ferrolb_node::grace::GracePeriod;
-use ferrolb_node::http::{HttpServer, next_request};
+use ferrolb_api::Program;
+use ferrolb_node::api::{Identity, answer};
+use ferrolb_node::http::{HttpServer, TcpListen, next_request};
 use ferrolb_node::signals::Signals;
 
 pub use args::RunArgs;
 use node_process::{NodeProcess, check_node};
 
 use crate::Failure;
-use crate::input::{Reload, Startup};
+use crate::input::Startup;
 use crate::output::Problems;
 
 /// Speaks for one node until a signal comes.
@@ -34,19 +36,21 @@ use crate::output::Problems;
 /// # Errors
 ///
 /// The reason why it could not start. Once it runs, no error in the files or on the network ends it.
-pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
+pub async fn run(args: RunArgs, log_level: String, problems: Problems) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::unusable)?;
 
     // A state file that the user named must be usable. Without the default one, addresses may change with a restart.
     let needs_state_file = args.state_file.is_some();
-    let state_file = args.state_file.unwrap_or_else(|| default_state_file(&args.node));
+    let state_file = args.state_file.clone();
+    let state_file = state_file.unwrap_or_else(|| default_state_file(&args.node));
     let options = args.cluster.configuration.manifests();
     let startup = Startup::read(&args.dir, &options, Some(state_file), problems)?;
     check_node(&args.node, &startup.manifests).map_err(Failure::Unusable)?;
 
-    let (_http, mut requests) = HttpServer::listen_if(args.http, "--http").await?;
-    let grace = GracePeriod::new(args.pool_grace_period);
-    let mut node = NodeProcess::new(args.node, &args.cluster, startup.state_file, grace, problems);
+    let listen = args.http.listen(TcpListen::OrNone, &args.node);
+    let (_http, mut requests) = HttpServer::start(listen).await?;
+    let identity = Identity::new(Program::Run, Some(args.node.clone()), log_level);
+    let mut node = NodeProcess::new(&args, identity, startup.state_file, problems);
     node.load(startup.manifests);
     if needs_state_file {
         node.check_state_file()?;
@@ -54,14 +58,12 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
     node.log_start();
     node.update_sessions().await;
 
-    let mut reload = Reload::new(problems);
     let mut readings = startup.source.follow();
     loop {
         tokio::select! {
             Some(reading) = readings.recv() => {
                 let start = Instant::now();
-                let accepted = reload.accept(reading, |manifests| check_node(node.name(), manifests));
-                if let Some(manifests) = accepted {
+                if let Some(manifests) = node.accept(reading) {
                     node.load(manifests);
                     node.update_sessions().await;
                     node.observe_latency(start.elapsed());
@@ -71,7 +73,7 @@ pub async fn run(args: RunArgs, problems: Problems) -> Result<(), Failure> {
                 node.apply_event(event);
                 node.update_sessions().await;
             }
-            request = next_request(&mut requests) => node.answer(request, reload.is_stale()).await,
+            request = next_request(&mut requests) => answer(&mut node, request).await,
             () = signals.any() => break,
         }
     }

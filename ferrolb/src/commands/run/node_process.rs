@@ -3,13 +3,15 @@
 //! Owns the engine, the state file and the sessions, and keeps them in line with the manifests.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use ferrolb_node::files::StateFile;
+use ferrolb_api::Timestamp;
+use ferrolb_node::api::Identity;
+use ferrolb_node::files::{ManifestResult, StateFile};
 use ferrolb_node::grace::{GracePeriod, GracePeriodChange};
-use ferrolb_node::http::StatusRequest;
-use ferrolb_node::metrics::{self, ConfigSample, Latency, Sample};
+use ferrolb_node::metrics::Latency;
 use ferrolb_node::probe::NodeProbes;
 use ferrolb_node::sessions::{
     DesiredSession, SessionKey, Sessions, SourceAddresses, desired_sessions,
@@ -18,22 +20,21 @@ use lb_adapter::engine::{Change, Effects, Engine};
 use lb_adapter::manifest::{Manifests, Source};
 use lb_adapter::model::NextHopPolicy;
 use lb_adapter::planner::PlannerOptions;
-use lb_adapter::recording::{ProcessSnapshot, SessionState};
 use tokio::sync::Notify;
 
-use super::log;
+use super::{RunArgs, log};
 use crate::Failure;
-use crate::input::{ClusterArgs, ConfigurationArgs};
+use crate::input::{ConfigurationArgs, Reload};
 use crate::output::Problems;
 
 /// The node that this process speaks for.
 #[derive(Debug)]
 pub(super) struct NodeProcess {
-    name: String,
-    engine: Engine,
+    pub(super) name: String,
+    pub(super) engine: Engine,
     grace: GracePeriod,
     state_file: StateFile,
-    sessions: Sessions,
+    pub(super) sessions: Sessions,
     source_addresses: SourceAddresses,
     probes: NodeProbes,
     /// The sessions in force, with their routes.
@@ -43,11 +44,15 @@ pub(super) struct NodeProcess {
     /// The error of the last attempt to save the addresses.
     save_error: Option<String>,
     /// The files in force.
-    files: Vec<Source>,
-    /// The time when they were read, in seconds since 1970.
-    loaded_at: Option<f64>,
-    latency: Latency,
-    configuration: ConfigurationArgs,
+    pub(super) files: Vec<Source>,
+    /// The time when they were read.
+    pub(super) loaded_at: Option<Timestamp>,
+    /// The directory or file that they are from.
+    pub(super) source: PathBuf,
+    pub(super) reload: Reload,
+    pub(super) identity: Identity,
+    pub(super) latency: Latency,
+    pub(super) configuration: ConfigurationArgs,
     problems: Problems,
 }
 
@@ -62,12 +67,12 @@ pub(super) enum NodeEvent {
 
 impl NodeProcess {
     pub(super) fn new(
-        name: String,
-        cluster: &ClusterArgs,
+        args: &RunArgs,
+        identity: Identity,
         state_file: StateFile,
-        grace: GracePeriod,
         problems: Problems,
     ) -> Self {
+        let (name, cluster) = (args.node.clone(), &args.cluster);
         let options = PlannerOptions {
             next_hop: NextHopPolicy::NodeAddress,
             or_session_address: true,
@@ -78,7 +83,7 @@ impl NodeProcess {
         Self {
             engine: Engine::new(options, Some(name.clone())).remembering(state_file.held()),
             probes: NodeProbes::new(&name),
-            grace,
+            grace: GracePeriod::new(args.pool_grace_period),
             name,
             state_file,
             // Sessions log their own events, so nothing waits for this notification.
@@ -89,23 +94,26 @@ impl NodeProcess {
             save_error: None,
             files: Vec::new(),
             loaded_at: None,
+            source: args.dir.clone(),
+            reload: Reload::new(problems),
+            identity,
             latency: Latency::new(),
             configuration: cluster.configuration.clone(),
             problems,
         }
     }
 
-    /// Returns the node's name.
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// Returns the manifests of a reading, unless they have errors.
+    pub(super) fn accept(&mut self, reading: ManifestResult) -> Option<Manifests> {
+        let name = &self.name;
+        self.reload.accept(reading, |manifests| check_node(name, manifests))
     }
 
     /// Puts manifests in force, and saves the addresses before anything is announced: an address that a router knows must
     /// survive a restart.
     pub(super) fn load(&mut self, mut manifests: Manifests) {
         self.files = std::mem::take(&mut manifests.sources);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        self.loaded_at = now.ok().map(|time| time.as_secs_f64());
+        self.loaded_at = Some(Timestamp::now());
 
         let before = self.engine.config().map(Arc::as_ref);
         let grace = self.grace.update(before, &manifests.config);
@@ -213,73 +221,6 @@ impl NodeProcess {
     /// Records the time from a change of the files to its effect.
     pub(super) fn observe_latency(&self, elapsed: Duration) {
         self.latency.observe(elapsed.as_secs_f64());
-    }
-
-    /// Answers a request over HTTP. `is_stale` is true if the files on disk are not in force.
-    pub(super) async fn answer(&mut self, request: StatusRequest, is_stale: bool) {
-        // The client may be gone, which is no error.
-        match request {
-            // There is a valid configuration from the start, and a router that is down is no reason for a restart.
-            StatusRequest::Live(reply) => {
-                let _ = reply.send(());
-            }
-            StatusRequest::Ready(reply) => {
-                let _ = reply.send(Ok(()));
-            }
-            StatusRequest::Metrics(reply) => {
-                let _ = reply.send(self.metrics(is_stale));
-            }
-            StatusRequest::Objects(reply) => {
-                self.sessions.refresh_unsendable(true).await;
-                let _ = reply.send(Ok(self.objects()));
-            }
-        }
-    }
-
-    fn metrics(&self, is_stale: bool) -> String {
-        let sample = Sample {
-            node: Some(self.name.clone()),
-            config: ConfigSample::new(true, is_stale, self.loaded_at),
-            pools: metrics::pool_samples(&self.engine),
-            sessions: metrics::session_samples(&self.engine, &self.sessions, &self.name),
-            probes: metrics::probe_samples(&self.engine, &self.name),
-            announced: metrics::announced_addresses(&self.engine, &self.name),
-            ..Sample::default()
-        };
-        metrics::encode(&sample, &self.latency).unwrap_or_default()
-    }
-
-    /// Returns the objects and states that make up a recording.
-    fn objects(&self) -> ProcessSnapshot {
-        let held = self.engine.service_keys().filter_map(|key| {
-            let holding = self.engine.holding(key)?;
-            Some((key.clone(), holding.addresses.to_vec()))
-        });
-
-        let sessions = metrics::session_samples(&self.engine, &self.sessions, &self.name);
-        let sessions = sessions.into_iter().map(|session| {
-            let is_up = session.status.is_established();
-            let reason = if is_up { None } else { session.status.reason() };
-            let mut state = SessionState::new(is_up, reason).with_unsendable(&session.unsendable);
-            state.bfd_problem = session.status.bfd_problem().map(str::to_owned);
-            state.families = session.status.families();
-            ((self.name.clone(), session.endpoint), state)
-        });
-
-        let probed = self
-            .engine
-            .probe_statuses(&self.name)
-            .map(|(service, status)| ((self.name.clone(), service.clone()), status.clone()));
-
-        ProcessSnapshot {
-            sources: self.files.clone(),
-            namespace: self.configuration.namespace().to_owned(),
-            config_map: self.configuration.config_map.clone(),
-            held: held.collect(),
-            sessions: sessions.collect(),
-            probed: probed.collect(),
-            dataplane: BTreeMap::new(),
-        }
     }
 
     /// Ends the sessions.

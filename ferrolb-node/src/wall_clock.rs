@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// The relation between the monotonic clock and the time of day.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct WallClock {
+pub struct WallClock {
     instant: Instant,
     time: Timestamp,
 }
@@ -18,13 +18,13 @@ pub(super) struct WallClock {
 const STEP: SignedDuration = SignedDuration::from_secs(2);
 
 impl WallClock {
-    /// The relation at this moment.
-    pub(super) fn new() -> Self {
+    /// Returns the relation at this moment.
+    pub fn new() -> Self {
         Self { instant: tokio::time::Instant::now().into_std(), time: Timestamp::now() }
     }
 
-    /// Follows the time of day if it was set.
-    pub(super) fn follow(&mut self) {
+    /// Follows the time of day if someone set it.
+    pub fn follow(&mut self) {
         self.compare(Self::new());
     }
 
@@ -35,7 +35,7 @@ impl WallClock {
     }
 
     /// Returns the time of day of an instant.
-    pub(super) fn at(&self, instant: Instant) -> Timestamp {
+    pub fn at(&self, instant: Instant) -> Timestamp {
         let after = SignedDuration::try_from(instant.saturating_duration_since(self.instant));
         let before = SignedDuration::try_from(self.instant.saturating_duration_since(instant));
         let difference = after.unwrap_or_default() - before.unwrap_or_default();

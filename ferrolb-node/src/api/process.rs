@@ -1,0 +1,131 @@
+//! [`Process`]: the facts that a program provides about itself.
+//!
+//! Owns what is the same for every program. It computes nothing from the facts.
+
+use std::future::{Future, ready};
+use std::time::Instant;
+
+use ferrolb_api::{ApiError, Configuration, Dataplane, Drain, Program, Timestamp, Watch};
+use lb_adapter::engine::Engine;
+use lb_adapter::recording::ProcessSnapshot;
+
+use super::Refused;
+use crate::WallClock;
+use crate::http::OBJECTS_NOT_KEPT;
+use crate::sessions::Sessions;
+
+/// The facts of a process that do not change while it runs, and its clock.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    program: Program,
+    node: Option<String>,
+    clock: WallClock,
+    started_at: Timestamp,
+    log_level: String,
+}
+
+impl Identity {
+    /// Returns the identity of a process that starts now, with this filter of its log.
+    pub fn new(program: Program, node: Option<String>, log_level: String) -> Self {
+        let clock = WallClock::new();
+        let started_at = clock.at(tokio::time::Instant::now().into_std());
+        Self { program, node, clock, started_at, log_level }
+    }
+
+    /// Returns the program.
+    pub fn program(&self) -> Program {
+        self.program
+    }
+
+    /// Returns the node that the process speaks for, if it is one.
+    pub fn node(&self) -> Option<&str> {
+        self.node.as_deref()
+    }
+
+    /// Returns the time at which the process started.
+    pub fn started_at(&self) -> Timestamp {
+        self.started_at
+    }
+
+    /// Returns the filter of the log.
+    pub fn log_level(&self) -> &str {
+        &self.log_level
+    }
+
+    /// Returns the time of day of an instant.
+    pub(super) fn time_of(&self, instant: Instant) -> Timestamp {
+        // A copy follows a clock that was set, so that `time_of` needs no exclusive access.
+        let mut clock = self.clock;
+        clock.follow();
+        clock.at(instant)
+    }
+}
+
+/// The facts of a process. Each method is cheap, since the main loop answers.
+pub trait Process {
+    /// Returns the facts that do not change.
+    fn identity(&self) -> &Identity;
+
+    /// Returns the engine. `None` is for a controller that does not lead and knows no objects.
+    fn engine(&self) -> Option<&Engine>;
+
+    /// Returns the sessions, if the process speaks BGP.
+    fn sessions(&self) -> Option<&Sessions> {
+        None
+    }
+
+    /// Returns the state of the configuration.
+    fn configuration(&self) -> Configuration;
+
+    /// Returns the reason why the process is not ready; `None` if it is.
+    fn not_ready(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns true if this controller leads. Only controllers have an answer.
+    fn is_leader(&self) -> Option<bool> {
+        None
+    }
+
+    /// Returns the identity of the controller that leads, as far as this one knows.
+    fn leader(&self) -> Option<String> {
+        None
+    }
+
+    /// Returns the drain of the node.
+    fn drain(&self) -> Drain {
+        Drain::default()
+    }
+
+    /// Returns the watches of the API server.
+    fn watches(&self) -> Vec<Watch> {
+        Vec::new()
+    }
+
+    /// Returns the state of the dataplane gate, if there is one.
+    fn dataplane(&self) -> Option<Dataplane> {
+        None
+    }
+
+    /// Returns the text of `/metrics`.
+    fn metrics(&self) -> String;
+
+    /// Returns everything that the process knows, for `/objects`, or the reason why it does not keep that.
+    fn objects(&mut self) -> impl Future<Output = Result<ProcessSnapshot, String>> {
+        ready(Err(OBJECTS_NOT_KEPT.to_owned()))
+    }
+}
+
+/// Returns the engine, or the answer of a controller that does not lead.
+pub(super) fn leading_engine(process: &impl Process) -> Result<&Engine, Refused> {
+    process.engine().ok_or_else(|| {
+        let leader = match process.leader() {
+            Some(leader) => format!("the leader is {leader}"),
+            None => "no leader is known".to_owned(),
+        };
+        Refused::Unavailable(ApiError {
+            error: format!("this controller does not lead: {leader}"),
+            hint: Some("ask the controller that leads, or read /v1/status here".to_owned()),
+        })
+    })
+}

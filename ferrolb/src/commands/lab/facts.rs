@@ -1,0 +1,40 @@
+//! The facts of a lab, for its answers.
+//!
+//! Owns no state. [`ferrolb_node::api`] makes the answers.
+
+use ferrolb_api::Configuration;
+use ferrolb_node::api::{Identity, Process};
+use ferrolb_node::metrics::{self, ConfigSample, Latency, Sample};
+use ferrolb_node::sessions::Sessions;
+use lb_adapter::engine::Engine;
+
+use super::cluster::LabCluster;
+
+impl Process for LabCluster {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn engine(&self) -> Option<&Engine> {
+        Some(&self.engine)
+    }
+
+    fn sessions(&self) -> Option<&Sessions> {
+        Some(&self.sessions)
+    }
+
+    fn configuration(&self) -> Configuration {
+        self.reload.configuration(&self.source, self.loaded_at)
+    }
+
+    /// The metrics of a process have no label for a node, so those of sessions are left out.
+    fn metrics(&self) -> String {
+        let loaded_at = self.loaded_at.map(|time| time.as_duration().as_secs_f64());
+        let sample = Sample {
+            config: ConfigSample::new(true, self.reload.is_stale(), loaded_at),
+            pools: metrics::pool_samples(&self.engine),
+            ..Sample::default()
+        };
+        metrics::encode(&sample, &Latency::new()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,87 @@
+//! The facts of the node's process, for its answers.
+//!
+//! Owns no state. [`ferrolb_node::api`] makes the answers.
+
+use std::collections::BTreeMap;
+
+use ferrolb_api::Configuration;
+use ferrolb_node::api::{Identity, Process};
+use ferrolb_node::metrics::{self, ConfigSample, Sample};
+use ferrolb_node::sessions::Sessions;
+use lb_adapter::engine::Engine;
+use lb_adapter::recording::{ProcessSnapshot, SessionState};
+
+use super::node_process::NodeProcess;
+
+// There is a valid configuration from the start, and a router that is down is no reason for a restart: the process is ready.
+impl Process for NodeProcess {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    fn engine(&self) -> Option<&Engine> {
+        Some(&self.engine)
+    }
+
+    fn sessions(&self) -> Option<&Sessions> {
+        Some(&self.sessions)
+    }
+
+    fn configuration(&self) -> Configuration {
+        self.reload.configuration(&self.source, self.loaded_at)
+    }
+
+    fn metrics(&self) -> String {
+        let loaded_at = self.loaded_at.map(|time| time.as_duration().as_secs_f64());
+        let sample = Sample {
+            node: Some(self.name.clone()),
+            config: ConfigSample::new(true, self.reload.is_stale(), loaded_at),
+            pools: metrics::pool_samples(&self.engine),
+            sessions: metrics::session_samples(&self.engine, &self.sessions, &self.name),
+            probes: metrics::probe_samples(&self.engine, &self.name),
+            announced: metrics::announced_addresses(&self.engine, &self.name),
+            ..Sample::default()
+        };
+        metrics::encode(&sample, &self.latency).unwrap_or_default()
+    }
+
+    async fn objects(&mut self) -> Result<ProcessSnapshot, String> {
+        self.sessions.refresh_unsendable(true).await;
+        Ok(self.snapshot())
+    }
+}
+
+impl NodeProcess {
+    /// Returns the objects and states that make up a recording.
+    fn snapshot(&self) -> ProcessSnapshot {
+        let held = self.engine.service_keys().filter_map(|key| {
+            let holding = self.engine.holding(key)?;
+            Some((key.clone(), holding.addresses.to_vec()))
+        });
+
+        let sessions = metrics::session_samples(&self.engine, &self.sessions, &self.name);
+        let sessions = sessions.into_iter().map(|session| {
+            let is_up = session.status.is_established();
+            let reason = if is_up { None } else { session.status.reason() };
+            let mut state = SessionState::new(is_up, reason).with_unsendable(&session.unsendable);
+            state.bfd_problem = session.status.bfd_problem().map(str::to_owned);
+            state.families = session.status.families();
+            ((self.name.clone(), session.endpoint), state)
+        });
+
+        let probed = self
+            .engine
+            .probe_statuses(&self.name)
+            .map(|(service, status)| ((self.name.clone(), service.clone()), status.clone()));
+
+        ProcessSnapshot {
+            sources: self.files.clone(),
+            namespace: self.configuration.namespace().to_owned(),
+            config_map: self.configuration.config_map.clone(),
+            held: held.collect(),
+            sessions: sessions.collect(),
+            probed: probed.collect(),
+            dataplane: BTreeMap::new(),
+        }
+    }
+}
