@@ -41,7 +41,7 @@ pub(super) struct ServiceGate {
     health_port: Option<u16>,
     /// The health port that the Service had with its former policy, until the dataplane has followed.
     former_port: Option<u16>,
-    /// The target of connections, only until the Service is announced.
+    /// The target of connections, until a connection is known to reach the addresses.
     connect: Option<Box<ConnectTarget>>,
     ipv4: Option<Ipv4Addr>,
     /// A hash of the IPv6 address, which takes half the memory.
@@ -143,11 +143,8 @@ impl ServiceGate {
         self.state = state;
         self.failures = 0;
         self.forwards_since = None;
-        self.next_check = match state {
-            State::Held { .. } | State::Depreferenced { .. } | State::Withdrawn => Some(now),
-            State::Idle { .. } | State::Announced { .. } | State::Leaving { .. } => None,
-        };
-        if matches!(state, State::Idle { .. } | State::Announced { .. } | State::Leaving { .. }) {
+        self.next_check = self.is_in_trouble().then_some(now);
+        if !self.is_in_trouble() {
             self.problem = None;
         }
         if matches!(state, State::Announced { .. }) {
@@ -206,13 +203,9 @@ impl ServiceGate {
         self.failures = self.failures.saturating_add(1);
         self.forwards_since = None;
 
-        let is_visible = matches!(
-            self.state,
-            State::Held { .. } | State::Depreferenced { .. } | State::Withdrawn
-        );
         // Each other text is reported, so a port whose answers differ each time must not set the pace.
         let is_due = self.problem.is_none() || now.since(self.noted) >= Duration::from_secs(1);
-        if (is_visible || self.failures >= FAILURES)
+        if (self.is_in_trouble() || self.failures >= FAILURES)
             && is_due
             && self.problem.as_deref() != Some(&problem)
         {
@@ -269,13 +262,9 @@ impl ServiceGate {
             // A health port does not count terminating endpoints, which kube-proxy forwards to nevertheless.
             follows && (self.gate == DataplaneGate::Auto || facts.proxy_ok.is_some())
         } else {
-            // Without a connection, a health port says nothing about the address.
-            let has_doubt = self.is_doubtful || (self.is_unproven && self.connect.is_none());
-            self.forwards_since.is_some() && (!has_doubt || follows)
+            self.has_evidence(follows)
         };
-        let was_in_place = self.is_initial
-            && self.policy == ExternalTrafficPolicy::Cluster
-            && facts.proxy_has_run(now, timing);
+        let was_in_place = self.is_initial && facts.proxy_has_run(now, timing);
         if forwards || was_in_place {
             self.enter(State::Announced { since: now }, now);
             return;
@@ -342,7 +331,16 @@ impl ServiceGate {
             flaps => Duration::from_millis(500 << flaps.min(MAX_FLAPS)),
         };
         let is_stable = self.forwards_since.is_some_and(|since| now.since(since) >= damping);
-        is_stable && (!self.is_doubtful || follows)
+        is_stable && self.has_evidence(follows)
+    }
+
+    /// Returns true if the last checks show that the dataplane forwards.
+    ///
+    /// They may show the state before the last change, and without a connection, a health port says nothing about the address.
+    /// Then they count only if the dataplane also follows the last change.
+    fn has_evidence(&self, follows: bool) -> bool {
+        let has_doubt = self.is_doubtful || (self.is_unproven && self.connect.is_none());
+        self.forwards_since.is_some() && (!has_doubt || follows)
     }
 
     fn recover(&mut self, now: Moment) {
@@ -381,9 +379,18 @@ impl ServiceGate {
         matches!(self.state, State::Announced { .. })
     }
 
+    /// Returns true if the routes are not announced normally although the API wants them, so that frequent checks are worthwhile.
+    fn is_in_trouble(&self) -> bool {
+        matches!(self.state, State::Held { .. } | State::Depreferenced { .. } | State::Withdrawn)
+    }
+
     /// Returns the status for the planner, `None` if the Service is not announced for a reason of the API.
     pub(super) fn status(&self) -> Option<DataplaneStatus> {
-        let problem = || self.problem.clone().unwrap_or_else(|| "not checked yet".into());
+        let problem = || match &self.problem {
+            Some(problem) => problem.clone(),
+            None if self.is_observable() => "not checked yet".into(),
+            None => UNOBSERVABLE.into(),
+        };
         match self.state {
             State::Idle { .. } => None,
             State::Held { .. } => Some(DataplaneStatus::Held(problem())),
@@ -395,6 +402,9 @@ impl ServiceGate {
     }
 }
 
+/// The reason for the state of a Service without a check.
+const UNOBSERVABLE: &str =
+    "it cannot be checked, and kube-proxy has not had the time to follow the last change";
 /// The number of failed checks in a row that depreference a Service.
 const FAILURES: u8 = 2;
 /// The number of recoveries that lengthen the next one, to 32 s at most.

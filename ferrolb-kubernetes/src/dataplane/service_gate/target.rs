@@ -45,16 +45,21 @@ impl ServiceGate {
         self.health_port = target.health_check_node_port;
         self.follow_demand(before, target.shares_routes, now, timing);
 
-        let is_held = matches!(self.state, State::Held { .. });
+        let needs_connection = match self.state {
+            State::Held { .. } => true,
+            State::Depreferenced { .. } | State::Withdrawn => self.is_unproven,
+            State::Idle { .. } | State::Announced { .. } | State::Leaving { .. } => false,
+        };
         self.connect = match target.tcp_port {
-            Some(port) if is_held => Some(Box::new(ConnectTarget {
+            Some(port) if needs_connection => Some(Box::new(ConnectTarget {
                 addresses: target.addresses.clone(),
                 port,
                 remote_endpoints: target.remote_endpoints.clone(),
             })),
             _ => None,
         };
-        if is_outdated && is_held {
+        if is_outdated && self.is_in_trouble() {
+            // The result of a check that is under way will not count.
             self.next_check.get_or_insert(now);
         }
         is_outdated

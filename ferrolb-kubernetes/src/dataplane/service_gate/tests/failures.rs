@@ -142,3 +142,84 @@ fn a_service_that_existed_before_is_the_last_choice_if_its_checks_do_not_succeed
     gate.end_first_checks(Moment::default());
     assert!(matches!(gate.status(), Some(DataplaneStatus::Held(_))));
 }
+
+#[test]
+fn a_local_service_that_existed_before_needs_no_answer_of_its_port_if_kube_proxy_has_run() {
+    let timing = Timing::new(ms(1200));
+    let target = target(ExternalTrafficPolicy::Local, RouteDemand::Serving);
+    let now = Moment::default().after(ms(10_000));
+    let mut facts =
+        NodeFacts { proxy_ok: Some(now), proxy_since: Some(now), ..NodeFacts::default() };
+    facts.synced.ipv4 = Some(Moment::default());
+
+    let mut gate = ServiceGate::new(&target, now, &timing).initial();
+    gate.tick(now, &facts, &timing);
+    assert!(gate.is_announced());
+    let mut gate = ServiceGate::new(&target, now, &timing);
+    gate.tick(now, &facts, &timing);
+    assert!(!gate.is_announced(), "its address is new");
+}
+
+#[test]
+fn a_new_address_without_a_connection_is_doubtful_also_while_it_is_the_last_choice() {
+    let mut udp = target(ExternalTrafficPolicy::Local, RouteDemand::Serving);
+    udp.tcp_port = None;
+    let mut story = Story::of(udp);
+    story.facts.health_ports = HealthPorts::Answering;
+    story.fails();
+    assert_eq!(story.wait(ms(3000)), "depreferenced");
+
+    assert_eq!(story.demand(RouteDemand::Serving), "depreferenced");
+    assert_eq!(story.forwards(), "depreferenced", "the port is open before the address is known");
+    story.wait(ms(600));
+    story.facts.synced.ipv4 = Some(story.now);
+    assert_eq!(story.forwards(), "ready");
+}
+
+#[test]
+fn a_new_address_is_connected_to_until_it_is_proven() {
+    let mut story = Story::local();
+    story.facts.health_ports = HealthPorts::Answering;
+    story.fails();
+    assert_eq!(story.wait(ms(3000)), "depreferenced");
+    story.demand(RouteDemand::Serving);
+    let Some(Check::HealthPortAndConnect(31_234, _)) = story.gate.check() else { panic!() };
+    story.gate.set_served_elsewhere(true, story.now);
+    story.demand(RouteDemand::Serving);
+    let Some(Check::HealthPortAndConnect(31_234, _)) = story.gate.check() else { panic!() };
+    assert_eq!(story.forwards(), "ready");
+
+    let mut story = Story::cluster();
+    story.facts.proxy_failing = Some(story.now);
+    story.fails();
+    assert_eq!(story.wait(ms(3000)), "depreferenced");
+    story.demand(RouteDemand::Serving);
+    story.facts.proxy_failing = None;
+    assert_eq!(story.wait(ms(2000)), "depreferenced", "no connection has been accepted");
+    assert_eq!(story.forwards(), "ready");
+
+    // The address of one that was announced before is known to work.
+    let mut story = Story::announced();
+    story.wait(ms(5000));
+    story.fails();
+    story.wait(ms(1000));
+    assert_eq!(story.fails(), "depreferenced");
+    story.demand(RouteDemand::Serving);
+    assert_eq!(story.gate.check(), Some(Check::HealthPort(31_234)));
+}
+
+#[test]
+fn the_reason_tells_whether_a_service_can_be_checked() {
+    let reason = |story: &Story| match story.gate.status() {
+        Some(DataplaneStatus::Held(reason)) => reason.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reason(&Story::local()), "not checked yet");
+
+    let mut udp = target(ExternalTrafficPolicy::Cluster, RouteDemand::Serving);
+    udp.tcp_port = None;
+    assert_eq!(
+        reason(&Story::of(udp)),
+        "it cannot be checked, and kube-proxy has not had the time to follow the last change"
+    );
+}
