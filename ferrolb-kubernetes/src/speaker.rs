@@ -226,6 +226,14 @@ impl Speaker {
                 self.apply(change);
             }
         }
+        self.pack_when_settled();
+    }
+
+    /// Frees memory once, after the Services that existed at the start have all changed one by one.
+    fn pack_when_settled(&mut self) {
+        if self.dataplane.take_settled() {
+            self.engine.pack();
+        }
     }
 
     fn apply(&mut self, change: Change) {
@@ -253,9 +261,7 @@ impl Speaker {
         for change in changes {
             self.apply(change);
         }
-        if self.dataplane.take_settled() {
-            self.engine.pack();
-        }
+        self.pack_when_settled();
 
         self.reports.node_status.mark();
         self.announce().await;

@@ -82,17 +82,6 @@ pub struct DataplaneOptions {
     pub kube_proxy_port: u16,
 }
 
-impl Default for DataplaneOptions {
-    /// The mode `auto`, and kube-proxy's defaults.
-    fn default() -> Self {
-        Self {
-            gate: DataplaneGate::Auto,
-            delay: Duration::from_millis(1200),
-            kube_proxy_port: 10256,
-        }
-    }
-}
-
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type PendingCheck = Pending<(ServiceKey, u32, Observation, bool)>;
 type PendingProxyCheck = Pending<(Instant, Result<ProxyHealth, String>)>;
@@ -157,7 +146,8 @@ impl Dataplane {
         let is_initial = self.first_checks_until.is_none();
         let mut keys = BTreeSet::new();
         for (key, target) in engine.dataplane_targets(&self.node) {
-            let origin = if is_initial { Origin::Initial } else { origin(is_announced(key)) };
+            let origin =
+                if is_initial { Origin::Initial } else { Origin::later(is_announced(key)) };
             self.gate.set_target(key, Some(&target), origin, now);
             compare(&mut self.gate, engine, &self.node, key);
             keys.insert(key.clone());
@@ -180,7 +170,7 @@ impl Dataplane {
             let target = engine.dataplane_target(&self.node, key);
             // The engine's own copy of the key shares its memory.
             let key = engine.key_of(key).unwrap_or(key);
-            self.gate.set_target(key, target.as_ref(), origin(is_announced(key)), now);
+            self.gate.set_target(key, target.as_ref(), Origin::later(is_announced(key)), now);
             compare(&mut self.gate, engine, &self.node, key);
         }
     }
@@ -228,6 +218,7 @@ impl Dataplane {
 
     /// Starts the checks that are due.
     fn start_checks(&mut self) {
+        self.start_proxy_check();
         if !self.is_active() {
             return;
         }
@@ -242,16 +233,6 @@ impl Dataplane {
             }));
         }
 
-        let instant = Instant::now();
-        if self.proxy.is_none() && self.proxy_check_at() <= instant {
-            self.next_proxy_check = instant + PROXY_PERIOD;
-            let (port, addresses) = (self.options.kube_proxy_port, self.addresses.clone());
-            self.proxy =
-                Some(Box::pin(
-                    async move { (instant, checks::proxy_health(port, &addresses).await) },
-                ));
-        }
-
         if self.view.is_none()
             && let Some(services) = self.gate.needs_view(now)
         {
@@ -262,6 +243,19 @@ impl Dataplane {
                 (services, view)
             }));
         }
+    }
+
+    /// Asks kube-proxy for its health if that is due. What it has answered before the Services are known decides about them.
+    fn start_proxy_check(&mut self) {
+        let now = Instant::now();
+        if self.proxy.is_some() || self.proxy_check_at() > now {
+            return;
+        }
+
+        self.next_proxy_check = now + PROXY_PERIOD;
+        let (port, addresses) = (self.options.kube_proxy_port, self.addresses.clone());
+        self.proxy =
+            Some(Box::pin(async move { (now, checks::proxy_health(port, &addresses).await) }));
     }
 
     /// Returns true once the Services are known.
@@ -278,18 +272,18 @@ impl Dataplane {
     }
 
     fn next_wake(&self) -> Instant {
+        let mut wake = self.next_proxy_check;
+        if self.proxy.is_none() {
+            wake = wake.min(self.proxy_check_at());
+        }
         if !self.is_active() {
-            return Instant::now() + PROXY_PERIOD;
+            return wake;
         }
 
-        let mut wake = self.next_proxy_check;
         if let Some(until) = self.first_checks_until
             && self.has_pending
         {
             wake = wake.min(until);
-        }
-        if self.proxy.is_none() {
-            wake = wake.min(self.proxy_check_at());
         }
         if self.checks.len() < CHECKS {
             wake = wake.min(self.gate.next_wake().instant(self.begin));
@@ -400,10 +394,6 @@ fn compare(gate: &mut NodeGate, engine: &Engine, node: &str, key: &ServiceKey) {
     }
 }
 
-fn origin(is_announced: bool) -> Origin {
-    if is_announced { Origin::Announced } else { Origin::New }
-}
-
 /// Waits for the work that is under way, and never returns if there is none.
 async fn or_pending<T>(work: &mut Option<Pending<T>>) -> T {
     match work {
@@ -411,3 +401,6 @@ async fn or_pending<T>(work: &mut Option<Pending<T>>) -> T {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,13 @@ pub(super) enum Origin {
     New,
 }
 
+impl Origin {
+    /// Returns the history of a Service that gets a gate later than at the start. `is_announced` is true if the node announces it.
+    pub(super) fn later(is_announced: bool) -> Self {
+        if is_announced { Self::Announced } else { Self::New }
+    }
+}
+
 /// A check to start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct DueCheck {
@@ -165,6 +172,10 @@ impl NodeGate {
         self.last_generation += 1;
         let gate = ServiceGate::new(target, now, &timing);
         let mut gate = match origin {
+            // Nothing has to be found out, so thousands of Services need no state in between.
+            Origin::Initial if self.facts.proxy_has_run(now, &timing) => {
+                gate.initial().announced(now)
+            }
             Origin::Initial => gate.initial(),
             Origin::Announced => gate.announced(now),
             Origin::New => gate,

@@ -403,3 +403,66 @@ fn a_service_that_waits_for_long_is_overdue_until_the_dataplane_forwards() {
     node.run(ms(3000), |_| Observation::Forwards);
     assert!(overdue(&node).is_empty(), "{:?}", node.changes());
 }
+
+#[test]
+fn a_start_beside_a_kube_proxy_that_has_run_holds_nothing_back() {
+    let policies = [ExternalTrafficPolicy::Local, ExternalTrafficPolicy::Cluster];
+    let start = |node: &mut Node| {
+        for (name, policy) in ["local", "cluster"].into_iter().zip(policies) {
+            node.gate.set_target(&key(name), Some(&target(policy)), Origin::Initial, node.now);
+        }
+    };
+
+    let mut node = Node::new();
+    node.proxy(true);
+    start(&mut node);
+    assert!(!node.gate.has_unchecked());
+    assert_eq!(node.gate.troubled().count(), 0);
+    assert_eq!(node.gate.take_hold_times(), []);
+    let ready = ["cluster", "local"].map(|name| (name.to_owned(), "ready"));
+    assert_eq!(node.changes(), ready);
+
+    // One that comes later has to wait for its own rules.
+    node.set("new", &target(ExternalTrafficPolicy::Local));
+    assert_eq!(node.changes(), one("new", "held"));
+
+    // Without kube-proxy's word, each is checked.
+    let mut node = Node::new();
+    start(&mut node);
+    assert!(node.gate.has_unchecked());
+    let held = ["cluster", "local"].map(|name| (name.to_owned(), "held"));
+    assert_eq!(node.changes(), held);
+    node.proxy(true);
+    assert!(!node.gate.has_unchecked());
+    assert_eq!(node.changes(), ready);
+}
+
+#[test]
+fn a_service_that_gets_a_gate_later_is_announced_only_if_it_was_before() {
+    let mut node = Node::new();
+    node.proxy(true);
+    for (name, is_announced) in [("announced", true), ("new", false)] {
+        let (target, origin) = (target(ExternalTrafficPolicy::Local), Origin::later(is_announced));
+        node.gate.set_target(&key(name), Some(&target), origin, node.now);
+    }
+    assert_eq!(node.changes(), [("announced".to_owned(), "ready"), ("new".to_owned(), "held")]);
+}
+
+#[test]
+fn a_change_during_a_check_does_not_end_the_checks_of_a_depreferenced_service() {
+    let mut node = Node::with_local(1);
+    node.run(ms(3500), |_| refused());
+    assert_eq!(node.changes(), one("local-0000", "depreferenced"));
+    node.wait(ms(1000));
+    let [check] = &node.gate.due(node.now, 32)[..] else { panic!() };
+    let former = check.generation;
+
+    let mut local = target(ExternalTrafficPolicy::Local);
+    local.health_check_node_port = Some(31_235);
+    node.set("local-0000", &local);
+    node.gate.observe((&key("local-0000"), former), refused(), false, node.now);
+    node.changes();
+
+    assert_eq!(node.run(ms(50), |_| Observation::Forwards), 1);
+    assert_eq!(node.changes(), one("local-0000", "ready"));
+}
