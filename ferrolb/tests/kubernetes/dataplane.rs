@@ -65,8 +65,9 @@ async fn world() -> (World, u16) {
     let config = router.config();
     let world = World::with_gate(router, &config, "auto").await;
     // Nothing forwards connections to the address here, so there must be no TCP port to try.
-    let spec =
-        json!({"externalTrafficPolicy": "Local", "ports": [{"port": 25, "protocol": "UDP"}]});
+    // The gate needs no node port: the API server assigns a health port nevertheless.
+    let spec = json!({"externalTrafficPolicy": "Local", "allocateLoadBalancerNodePorts": false,
+        "ports": [{"port": 25, "protocol": "UDP"}]});
     let service = world.cluster.create("smtp", spec).await;
     let port = service.spec.unwrap().health_check_node_port.expect("the server assigns one");
     (world, port.try_into().unwrap())
