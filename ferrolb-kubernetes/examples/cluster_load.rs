@@ -9,8 +9,8 @@
 //! router that keeps the routes that it receives. Then it prints the resident memory of both programs, the time from a
 //! burst of new Services to their routes at the router, the time from single changes at the API server to their UPDATEs
 //! at the router, the speaker's own measure of the time from an event of the API to the session, and its processor time at
-//! rest. With `--local`, the Services have the policy Local, and this process serves their health ports. Linux only: it
-//! reads the memory from /proc.
+//! rest. This process serves kube-proxy's health check of the speaker's node. With `--local`, the Services have the policy
+//! Local, and it also serves their health ports. Linux only: it reads the memory from /proc.
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
@@ -42,10 +42,14 @@ struct Arguments {
     /// Seconds to wait before memory is read: the speaker writes 20 ServiceBGPStatus a second.
     #[arg(long, default_value_t = 2)]
     settle: u64,
-    /// The Services have the policy Local, with an endpoint on the speaker's node.
+    /// The Services have the policy Local, with an endpoint on the speaker's node, and UDP ports: a connection to their addresses
+    /// would lead nowhere.
     #[arg(long)]
     local: bool,
-    /// The speaker's `--dataplane-gate`. `auto` and `require` need `--local`, since no kube-proxy runs here.
+    /// The Services have addresses at the start, as after a restart of both programs.
+    #[arg(long)]
+    assigned: bool,
+    /// The speaker's `--dataplane-gate`. `auto` and `require` need `--local`, since the addresses of the Services lead nowhere.
     #[arg(long, default_value = "off")]
     gate: String,
     /// Seconds at rest for which the speaker's processor time is counted; 0 for none.
@@ -99,6 +103,9 @@ impl Drop for Program {
 const SYSTEM: &str = "ferrolb-system";
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 22, 35, 25);
 const METRICS: u16 = 7475;
+const KUBE_PROXY: u16 = 10_256;
+/// The first port of the first Service, above kube-proxy's.
+const SERVICE_PORTS: u16 = 11_000;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -132,17 +139,27 @@ async fn main() -> Result<(), Box<dyn Error>> {
         server.put(node(number));
     }
     let is_local = arguments.local;
-    let put = |number: u32| {
+    let new = |number: u32| -> Result<Value, String> {
         server.put(slice(number, if is_local { 0 } else { number }));
-        server.put(service(number, is_local));
+        if is_local { local_service(number) } else { service(number) }
     };
+    // The speaker asks at its loopback address until it knows its Node.
+    for address in [NODE, Ipv4Addr::LOCALHOST] {
+        serve(address, KUBE_PROXY, kube_proxy_health).await?;
+    }
     if is_local {
         for number in 0..=arguments.services + arguments.burst {
-            serve_health_port(number).await?;
+            serve(NODE, health_port(number)?, || "{}".to_owned()).await?;
         }
     }
     for number in 0..arguments.services {
-        put(number);
+        let mut service = new(number)?;
+        if arguments.assigned {
+            let address = Ipv4Addr::from(0x0a40_0000 + number);
+            let ingress = json!([{"ip": address.to_string(), "ipMode": "VIP"}]);
+            service["status"]["loadBalancer"]["ingress"] = ingress;
+        }
+        server.put(service);
     }
 
     let admin = server.kubeconfig("admin");
@@ -174,7 +191,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let begin = Instant::now();
     for number in arguments.services..arguments.services + arguments.burst {
-        put(number);
+        server.put(new(number)?);
     }
     let created = Instant::now();
     wait_for(&router, wanted + usize::try_from(arguments.burst)?).await?;
@@ -203,7 +220,7 @@ async fn print_changes(
     others: usize,
 ) -> Result<(), Box<dyn Error>> {
     server.put(slice(number, 0));
-    server.put(service(number, true));
+    server.put(local_service(number)?);
     wait_for(router, others + 1).await?;
 
     let mut times = Vec::new();
@@ -231,7 +248,8 @@ async fn print_changes(
 fn report(name: &str, program: &Program) -> std::io::Result<()> {
     let (now, peak, file) = program.memory()?;
     println!(
-        "{name}: {now:.1} MB resident, {peak:.1} MB at its peak; {file:.1} MB are the program"
+        "{name}: {now:.1} MB resident, {peak:.1} MB at its peak; {file:.1} MB are the program, {:.1} MB what it allocates",
+        now - file
     );
     Ok(())
 }
@@ -297,39 +315,67 @@ fn node(number: u32) -> Value {
             "conditions": [{"type": "Ready", "status": "True"}]}})
 }
 
-/// Serves the health port of a Service, as kube-proxy does on a node with a ready endpoint.
-async fn serve_health_port(number: u32) -> std::io::Result<()> {
+/// Answers each request to a port with status 200 and such a body, as kube-proxy does at the health port of a Service with a ready
+/// endpoint, and at its own.
+async fn serve(
+    address: Ipv4Addr,
+    port: u16,
+    body: impl Fn() -> String + Send + 'static,
+) -> Result<(), Box<dyn Error>> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-    let listener = tokio::net::TcpListener::bind((NODE, health_port(number))).await?;
+    let listener = tokio::net::TcpListener::bind((address, port)).await;
+    let listener =
+        listener.map_err(|error| format!("cannot listen on {address}:{port}: {error}"))?;
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            let body = body();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
             let _ = stream.read(&mut [0; 512]).await;
-            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await;
+            let _ = stream.write_all((head + &body).as_bytes()).await;
         }
     });
     Ok(())
 }
 
-fn health_port(number: u32) -> u16 {
-    10_000 + u16::try_from(number).unwrap_or(0)
+/// The answer of a kube-proxy that keeps up, and has had nothing to do for a minute.
+fn kube_proxy_health() -> String {
+    let now = jiff::Timestamp::now();
+    let synced = now - Duration::from_secs(60);
+    let family = json!({"lastUpdated": synced.to_string(), "healthy": true});
+    json!({"lastUpdated": now.to_string(), "currentTime": now.to_string(), "healthy": true,
+        "nodeEligible": true, "status": {"IPv4": family, "IPv6": family}})
+    .to_string()
 }
 
-fn service(number: u32, is_local: bool) -> Value {
-    // Health ports are below.
-    let node_port = 20_000 + 2 * number;
-    let mut service = json!({"apiVersion": "v1", "kind": "Service",
+/// Returns the health port of a Service. Its node ports follow.
+fn health_port(number: u32) -> Result<u16, String> {
+    let port = u32::from(SERVICE_PORTS) + 3 * number;
+    u16::try_from(port + 2).map(|last| last - 2).map_err(|_| {
+        let most = (u16::MAX - SERVICE_PORTS) / 3;
+        format!("--services and --burst: there are ports for {most} Services at most")
+    })
+}
+
+fn service(number: u32) -> Result<Value, String> {
+    let health_port = health_port(number)?;
+    Ok(json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"namespace": "default", "name": format!("service-{number}"),
             "labels": {"app.kubernetes.io/name": format!("app-{number}"), "app.kubernetes.io/managed-by": "Helm"},
             "annotations": {"meta.helm.sh/release-name": format!("release-{number}")}, "managedFields": managed("helm")},
         "spec": {"type": "LoadBalancer", "selector": {"app.kubernetes.io/name": format!("app-{number}")},
-            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": node_port},
-                {"name": "https", "port": 443, "targetPort": 8443, "nodePort": node_port + 1}]}});
-    if is_local {
-        service["spec"]["externalTrafficPolicy"] = "Local".into();
-        service["spec"]["healthCheckNodePort"] = health_port(number).into();
+            "ports": [{"name": "http", "port": 80, "targetPort": 8080, "nodePort": health_port + 1},
+                {"name": "https", "port": 443, "targetPort": 8443, "nodePort": health_port + 2}]}}))
+}
+
+fn local_service(number: u32) -> Result<Value, String> {
+    let mut service = service(number)?;
+    service["spec"]["externalTrafficPolicy"] = "Local".into();
+    service["spec"]["healthCheckNodePort"] = health_port(number)?.into();
+    for port in service["spec"]["ports"].as_array_mut().into_iter().flatten() {
+        port["protocol"] = "UDP".into();
     }
-    service
+    Ok(service)
 }
 
 /// The EndpointSlice of a Service, with three endpoints on three nodes, the first on `node`.
