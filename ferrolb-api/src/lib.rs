@@ -49,7 +49,7 @@ pub use peer::{
     PeerDetail, PeerList, PrefixCounts, Timer,
 };
 pub use pool::{AddressHolders, Pool, PoolList, PoolUsage};
-pub use query::{EventQuery, RouteQuery, ServiceQuery};
+pub use query::{EventQuery, PoolQuery, RouteQuery, ServiceQuery};
 pub use route::{Route, RoutePage, RouteState};
 pub use service::{Service, ServiceList, ServiceProblem, ServiceState};
 pub use status::{

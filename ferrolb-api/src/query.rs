@@ -1,5 +1,7 @@
 //! The queries of those answers that can be filtered or have pages.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 /// The query of `/v1/peers/NAME/routes`.
@@ -34,6 +36,18 @@ pub struct ServiceQuery {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub from: Option<String>,
     /// The most Services on a page: 1 to 1,000, by default 250.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limit: Option<usize>,
+}
+
+/// The query of `/v1/pools/NAME`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolQuery {
+    /// The start of the page: [`Pool::next`](crate::Pool::next) of the page before.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<IpAddr>,
+    /// The most addresses on a page: 1 to 1,000, by default 250.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub limit: Option<usize>,
 }

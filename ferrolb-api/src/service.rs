@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServiceList {
-    /// The Services.
+    /// The Services. With `problems` there may be none although there is a next page.
     pub services: Vec<Service>,
     /// The value of `from` for the next page; none on the last page.
     #[serde(skip_serializing_if = "Option::is_none", default)]
