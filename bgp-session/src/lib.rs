@@ -103,7 +103,10 @@ pub use bgp_core::{
         ConfigChange, Endpoints, Exceeded, Import, KeptFor, LastMessages, MessageCounts, PeerStats,
         PeerTimer, PrefixLimit, PrefixLimits, RefreshError, RunningTimer, TakesEffect, Timed,
     },
-    rib::{Nlri, OutPage, OutRoute, OutRouteState, Route, RouteSet, Unsendable, UnsendableRoute},
+    rib::{
+        Nlri, OutPage, OutRoute, OutRouteState, Route, RouteSet, Unsendable, UnsendableRoute,
+        family_of,
+    },
     wire::{
         AddPathMode, Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community,
         ErrorCode, ExtendedCommunity, LargeCommunity, NextHop, Notification, Open, Origin,

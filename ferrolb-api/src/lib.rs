@@ -35,6 +35,8 @@ mod peer;
 mod pool;
 mod query;
 mod route;
+#[cfg(feature = "schema")]
+mod schema;
 mod service;
 mod status;
 
@@ -51,6 +53,8 @@ pub use peer::{
 pub use pool::{AddressHolders, Pool, PoolList, PoolUsage};
 pub use query::{EventQuery, PoolQuery, RouteQuery, ServiceQuery};
 pub use route::{Route, RoutePage, RouteState};
+#[cfg(feature = "schema")]
+pub use schema::schema;
 pub use service::{Service, ServiceList, ServiceProblem, ServiceState};
 pub use status::{
     BfdCount, Configuration, ConfigurationState, Dataplane, Drain, DrainStage, PeerCount, Problem,

@@ -94,7 +94,7 @@ pub(super) struct Leader {
     pub(super) services: ServiceStatusWriter,
     pools: PoolStatusWriter,
     pool_changes: PoolChanges,
-    heartbeats: Heartbeats,
+    pub(super) heartbeats: Heartbeats,
     configuration: ConfigurationState,
     events: EventRecorder,
 }

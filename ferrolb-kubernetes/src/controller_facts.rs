@@ -2,7 +2,7 @@
 //!
 //! Owns no state of the leader. [`ferrolb_node::api`] makes the answers.
 
-use ferrolb_api::{Configuration, ConfigurationState, Watch};
+use ferrolb_api::{Configuration, ConfigurationState, Node, Watch};
 use ferrolb_node::api::{Identity, Process};
 use ferrolb_node::metrics::{self, Latency, Sample};
 use lb_adapter::engine::Engine;
@@ -79,6 +79,10 @@ impl Process for Leader {
 
     fn is_leader(&self) -> Option<bool> {
         Some(true)
+    }
+
+    fn reported_nodes(&self) -> Option<Vec<Node>> {
+        Some(self.heartbeats.nodes())
     }
 
     fn watches(&self) -> Vec<Watch> {

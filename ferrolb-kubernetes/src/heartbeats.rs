@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use ferrolb_api::Node;
 use jiff::Timestamp;
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use super::node_status::{holds_for, is_unknown, stopped_reporting};
 use super::object_tree::ObjectTree;
+use super::reported_node::ReportedNode;
 use super::resource::Kind;
 use super::status_object::note_transitions;
 use super::status_writer::{Decision, Limits, Outcome, StatusWriter, log_failure, patch_status};
@@ -40,6 +42,7 @@ struct SpeakerHeartbeat {
     conditions: Value,
     /// The time from which the speaker counts as silent. None if it is marked already, has ended, or announces no heartbeat.
     silent_at: Option<Instant>,
+    report: ReportedNode,
 }
 
 /// The mark of a silent speaker.
@@ -106,8 +109,21 @@ impl Heartbeats {
             self.writer.mark_at(&name, at);
         }
 
+        let status = object.get(&["status"]).map_or(Value::Null, Tree::to_json);
+        let report = ReportedNode::of(&name, &status);
         let (version, heartbeat) = (version.to_owned(), heartbeat.to_owned());
-        self.speakers.insert(name, SpeakerHeartbeat { version, heartbeat, conditions, silent_at });
+        let speaker = SpeakerHeartbeat { version, heartbeat, conditions, silent_at, report };
+        self.speakers.insert(name, speaker);
+    }
+
+    /// Returns the nodes as their speakers last reported them.
+    pub(super) fn nodes(&self) -> Vec<Node> {
+        let (now, instant) = (Timestamp::now(), Instant::now());
+        let nodes = self.speakers.values().map(|speaker| {
+            let is_due = speaker.silent_at.is_some_and(|at| at <= instant);
+            speaker.report.row(now, is_due || is_unknown(&speaker.conditions))
+        });
+        nodes.collect()
     }
 
     /// Waits until [`mark`](Self::mark) has to be called. Cancel safe.

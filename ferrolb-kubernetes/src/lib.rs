@@ -25,6 +25,7 @@
 //! pool_status              how full pools are
 //! pool_changes             the delays before removed pools take effect
 //! heartbeats               the speakers that have stopped reporting
+//!   reported_node          what a speaker has reported, for answers
 //!
 //! announcer                the sessions of a speaker, and their routes
 //! pending_updates          the parts of its output that are out of date
@@ -63,6 +64,7 @@ mod pending_updates;
 mod pool_changes;
 mod pool_status;
 mod reachability;
+mod reported_node;
 mod resource;
 mod service_bgp_status;
 mod service_status;

@@ -37,7 +37,7 @@ fn written(peers: &[ConfiguredPeer], sessions: &[SessionSample]) -> Value {
         drain: DrainSample::Serving,
         refused: &BTreeMap::new(),
         dataplane: &DataplaneProblems::default(),
-        clock: &WallClock::new(),
+        clock: &WallClock::now(),
     })
 }
 

@@ -49,7 +49,7 @@ impl SpeakerReports {
                 MANAGER,
             ),
             events: EventRecorder::new(client.clone(), MANAGER, options.cluster.pod.clone()),
-            clock: WallClock::new(),
+            clock: WallClock::now(),
             node,
         }
     }

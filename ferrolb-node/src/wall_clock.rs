@@ -19,13 +19,13 @@ const STEP: SignedDuration = SignedDuration::from_secs(2);
 
 impl WallClock {
     /// Returns the relation at this moment.
-    pub fn new() -> Self {
+    pub fn now() -> Self {
         Self { instant: tokio::time::Instant::now().into_std(), time: Timestamp::now() }
     }
 
     /// Follows the time of day if someone set it.
     pub fn follow(&mut self) {
-        self.compare(Self::new());
+        self.compare(Self::now());
     }
 
     fn compare(&mut self, now: Self) {
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn an_instant_keeps_its_time_unless_the_clock_was_set() {
-        let begin = WallClock::new();
+        let begin = WallClock::now();
         let (early, late) = (begin.instant, begin.instant + Duration::from_secs(60));
         let mut clock =
             WallClock { instant: late, time: begin.time + SignedDuration::from_secs(60) };

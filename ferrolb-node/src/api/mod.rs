@@ -12,17 +12,33 @@
 mod bfd;
 mod capability;
 mod hints;
+mod nodes;
 mod peer_detail;
 mod peers;
+mod pools;
 mod process;
+mod recorded;
+mod routes;
+mod services;
 mod status;
 
-use ferrolb_api::{ApiError, Peer, PeerList, Status};
+use bgp_session::IpNet;
+use ferrolb_api::{
+    ApiError, BfdList, NodeList, Peer, PeerList, Pool, PoolList, ServiceExplanation, ServiceList,
+    Status,
+};
+use lb_adapter::model::ServiceKey;
 use serde::Serialize;
 
+pub use pools::HolderPage;
 pub use process::{Identity, Process};
+pub use recorded::snapshot;
+pub use routes::{RouteFilter, RouteOwners, RouteSource};
+pub(crate) use routes::{parse_cursor, parse_prefix};
+pub use services::{ServicePage, service_explanation};
 
 use crate::http::StatusRequest;
+use crate::sessions::SessionKey;
 
 /// A question about a process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +50,22 @@ pub enum Query {
     Peers,
     /// `/v1/peers/NAME`.
     Peer(PeerName),
+    /// The peer whose routes are wanted, and the Service that they should belong to.
+    RouteSource(PeerName, Option<ServiceKey>),
+    /// The Services and members of routes of a session.
+    RouteOwners(SessionKey, Vec<IpNet>),
+    /// `/v1/nodes`.
+    Nodes,
+    /// `/v1/services`.
+    Services(ServicePage),
+    /// `/v1/services/NAMESPACE/NAME`.
+    Service(ServiceKey),
+    /// `/v1/pools`.
+    Pools,
+    /// `/v1/pools/NAME`.
+    Pool(HolderPage),
+    /// `/v1/bfd`.
+    Bfd,
 }
 
 /// The name of a peer in a question.
@@ -57,6 +89,24 @@ pub enum Answer {
     Peers(PeerList),
     /// To [`Query::Peer`].
     Peer(Box<Peer>),
+    /// To [`Query::RouteSource`], which is no answer to a client yet.
+    #[serde(skip)]
+    RouteSource(RouteSource),
+    /// To [`Query::RouteOwners`], in the order of the prefixes. It is no answer to a client either.
+    #[serde(skip)]
+    RouteOwners(Vec<RouteOwners>),
+    /// To [`Query::Nodes`].
+    Nodes(NodeList),
+    /// To [`Query::Services`].
+    Services(ServiceList),
+    /// To [`Query::Service`].
+    Service(Box<ServiceExplanation>),
+    /// To [`Query::Pools`].
+    Pools(PoolList),
+    /// To [`Query::Pool`].
+    Pool(Box<Pool>),
+    /// To [`Query::Bfd`].
+    Bfd(BfdList),
 }
 
 /// The reason why a question has no answer, with the kind of failure that decides the HTTP status.
@@ -84,7 +134,12 @@ pub async fn answer(process: &mut impl Process, request: StatusRequest) {
         }
         StatusRequest::Metrics(reply) => drop(reply.send(process.metrics())),
         StatusRequest::Objects(reply) => drop(reply.send(process.objects().await)),
-        StatusRequest::Api(query, reply) => drop(reply.send(reply_to(process, query))),
+        StatusRequest::Api(query, reply) => {
+            if matches!(query, Query::Services(_) | Query::Service(_)) {
+                process.refresh().await;
+            }
+            drop(reply.send(reply_to(process, query)));
+        }
     }
 }
 
@@ -94,5 +149,17 @@ pub fn reply_to(process: &impl Process, query: Query) -> Reply {
         Query::Status => Ok(Answer::Status(Box::new(status::status(process)))),
         Query::Peers => Ok(Answer::Peers(peers::list(process)?)),
         Query::Peer(name) => Ok(Answer::Peer(Box::new(peers::one(process, &name)?))),
+        Query::RouteSource(name, service) => {
+            Ok(Answer::RouteSource(routes::source(process, &name, service.as_ref())?))
+        }
+        Query::RouteOwners(session, prefixes) => {
+            Ok(Answer::RouteOwners(routes::owners(process, &session, &prefixes)))
+        }
+        Query::Nodes => Ok(Answer::Nodes(nodes::list(process)?)),
+        Query::Services(page) => Ok(Answer::Services(services::list(process, &page)?)),
+        Query::Service(key) => Ok(Answer::Service(Box::new(services::explain(process, &key)?))),
+        Query::Pools => Ok(Answer::Pools(pools::list(process)?)),
+        Query::Pool(page) => Ok(Answer::Pool(Box::new(pools::one(process, &page)?))),
+        Query::Bfd => Ok(Answer::Bfd(peers::bfd_sessions(process)?)),
     }
 }

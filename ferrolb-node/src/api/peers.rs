@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use ferrolb_api::{ApiError, Failure, Peer, PeerList, PrefixCounts, Timestamp};
+use ferrolb_api::{ApiError, BfdList, Failure, Peer, PeerList, PrefixCounts, Program, Timestamp};
 use lb_adapter::engine::Engine;
 use lb_adapter::planner::{PeerPlan, Plan};
 
@@ -60,6 +60,13 @@ pub(super) fn one(process: &impl Process, wanted: &PeerName) -> Result<Peer, Ref
     let mut peer = facts.peer();
     peer.detail = Some(Box::new(peer_detail::detail(&facts)));
     Ok(peer)
+}
+
+/// Returns the answer to `/v1/bfd`.
+pub(super) fn bfd_sessions(process: &impl Process) -> Result<BfdList, Refused> {
+    let engine = leading_engine(process)?;
+    let peers = all(process, engine).filter(PeerFacts::has_bfd);
+    Ok(BfdList { sessions: peers.filter_map(|peer| bfd::session(&peer)).collect() })
 }
 
 /// Finds the peer that a name means.
@@ -126,8 +133,8 @@ impl PeerFacts<'_> {
             node: (*node).to_owned(),
             name: plan.peer.name.clone(),
             endpoint: plan.peer.endpoint(),
-            asn: negotiated.map(|it| it.remote_asn.0).or(configured.map(|asn| asn.0)),
-            local_asn: negotiated.map_or(plan.peer.shown_asn().0, |it| it.local_asn.0),
+            asn: negotiated.map(|it| it.remote_asn.0).or_else(|| configured.map(|asn| asn.0)),
+            local_asn: negotiated.map_or_else(|| plan.peer.shown_asn().0, |it| it.local_asn.0),
             state: status.state().to_string(),
             disabled: session.is_some_and(|session| session.disabled),
             state_seconds: session.map(|session| session.time_in_state().as_secs_f64()),
@@ -141,9 +148,9 @@ impl PeerFacts<'_> {
         }
     }
 
-    /// Returns true if the peer has a BFD profile.
+    /// Returns true if the peer has a BFD profile. The routers of a lab have no BFD, which would take its port on the whole host.
     pub(super) fn has_bfd(&self) -> bool {
-        self.plan.peer.bfd_profile.is_some()
+        self.plan.peer.bfd_profile.is_some() && self.identity.program() != Program::Lab
     }
 
     pub(super) fn prefixes(&self) -> PrefixCounts {

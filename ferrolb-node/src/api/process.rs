@@ -5,7 +5,7 @@
 use std::future::{Future, ready};
 use std::time::Instant;
 
-use ferrolb_api::{ApiError, Configuration, Dataplane, Drain, Program, Timestamp, Watch};
+use ferrolb_api::{ApiError, Configuration, Dataplane, Drain, Node, Program, Timestamp, Watch};
 use lb_adapter::engine::Engine;
 use lb_adapter::recording::ProcessSnapshot;
 
@@ -27,7 +27,7 @@ pub struct Identity {
 impl Identity {
     /// Returns the identity of a process that starts now, with this filter of its log.
     pub fn new(program: Program, node: Option<String>, log_level: String) -> Self {
-        let clock = WallClock::new();
+        let clock = WallClock::now();
         let started_at = clock.at(tokio::time::Instant::now().into_std());
         Self { program, node, clock, started_at, log_level }
     }
@@ -105,6 +105,16 @@ pub trait Process {
     /// Returns the state of the dataplane gate, if there is one.
     fn dataplane(&self) -> Option<Dataplane> {
         None
+    }
+
+    /// Returns the nodes as their speakers report them, if the process does not speak for nodes itself.
+    fn reported_nodes(&self) -> Option<Vec<Node>> {
+        None
+    }
+
+    /// Asks the sessions which routes they cannot carry, for a process that does not do so with each change.
+    fn refresh(&mut self) -> impl Future<Output = ()> {
+        ready(())
     }
 
     /// Returns the text of `/metrics`.

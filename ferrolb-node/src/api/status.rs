@@ -2,6 +2,8 @@
 //!
 //! Owns what counts as a problem, and the order of problems.
 
+use std::collections::BTreeSet;
+
 use bgp_session::bfd::State;
 use ferrolb_api::{
     BfdCount, Configuration, ConfigurationState, Drain, DrainStage, PeerCount, PrefixCounts,
@@ -69,7 +71,7 @@ fn prefix_counts(peers: &[PeerFacts<'_>]) -> PrefixCounts {
 }
 
 fn service_count(engine: &Engine, peers: &[PeerFacts<'_>]) -> ServiceCount {
-    let mut count = ServiceCount::default();
+    let mut count = ServiceCount { announced: announced(engine, peers), ..Default::default() };
     for key in engine.service_keys() {
         match engine.holding(key) {
             Some(_) => count.total += 1,
@@ -77,19 +79,30 @@ fn service_count(engine: &Engine, peers: &[PeerFacts<'_>]) -> ServiceCount {
                 count.total += 1;
                 count.pending += 1;
             }
-            None => continue,
+            None => {}
         }
-        let mut routes = engine.plans().flat_map(|plan| {
-            plan.announced(key).map(move |(peer, _)| (plan.node(), peer.peer.name.as_str()))
-        });
-        let is_up = |(node, name): (&str, &str)| {
-            peers.iter().any(|peer| {
-                peer.node == node && peer.plan.peer.name == name && peer.status.is_established()
-            })
-        };
-        count.announced += usize::from(routes.any(is_up));
     }
     count
+}
+
+/// Returns the number of Services that a node announces to a peer whose session is Established.
+fn announced(engine: &Engine, peers: &[PeerFacts<'_>]) -> usize {
+    let established: BTreeSet<_> = peers
+        .iter()
+        .filter(|peer| peer.status.is_established())
+        .map(|peer| (peer.node, peer.plan.peer.name.as_str()))
+        .collect();
+
+    let mut services = BTreeSet::new();
+    for plan in engine.plans() {
+        let is_up = |name: &str| established.contains(&(plan.node(), name));
+        for service in plan.services() {
+            if plan.announced(service).any(|(peer, _)| is_up(&peer.peer.name)) {
+                services.insert(service);
+            }
+        }
+    }
+    services.len()
 }
 
 /// Returns what an operator should look at, the most severe first.
@@ -149,7 +162,7 @@ fn of_drain(drain: &Drain) -> Option<Problem> {
     Some(problem(Severity::Warning, "drain", text))
 }
 
-fn of_peer(peer: &PeerFacts<'_>) -> Vec<Problem> {
+pub(super) fn of_peer(peer: &PeerFacts<'_>) -> Vec<Problem> {
     let subject = format!("peer {}", peer.plan.peer.name);
     let mut problems = Vec::new();
     let session = peer.status.peer.as_ref();

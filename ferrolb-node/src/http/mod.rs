@@ -91,7 +91,7 @@ impl HttpServer {
             Self::serve(tcp, socket, listen.allowed_hosts, ConnectionLimits::of_process());
 
         if let Some(address) = server.address {
-            tracing::info!(%address, "serving health checks, metrics and answers");
+            tracing::info!(%address, "serving health checks and metrics, and answers");
         }
         if let Some(socket) = server.socket() {
             tracing::info!(socket = %socket.display(), "serving commands");

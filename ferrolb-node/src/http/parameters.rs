@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use ferrolb_api::ApiError;
+use lb_adapter::model::ServiceKey;
 use percent_encoding::percent_decode_str;
 
 use crate::api::Refused;
 
 /// The decoded parameters that nobody has taken yet.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Parameters {
     values: BTreeMap<String, String>,
 }
@@ -51,11 +52,37 @@ impl Parameters {
         name: &str,
         expected: &str,
     ) -> Result<Option<T>, Refused> {
+        self.read(name, expected, |text| text.parse().ok())
+    }
+
+    /// Takes a value that this function reads. `expected` says what it must be.
+    ///
+    /// # Errors
+    ///
+    /// The function returns none.
+    pub(super) fn read<T>(
+        &mut self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Refused> {
         let Some(text) = self.values.remove(name) else { return Ok(None) };
-        match text.parse() {
-            Ok(value) => Ok(Some(value)),
-            Err(_) => Err(wrong(format!("{name}={text}: expected {expected}"))),
+        match read(&text) {
+            Some(value) => Ok(Some(value)),
+            None => Err(wrong(format!("{name}={text}: expected {expected}"))),
         }
+    }
+
+    /// Takes the name of a Service.
+    ///
+    /// # Errors
+    ///
+    /// It has no namespace.
+    pub(super) fn service(&mut self, name: &str) -> Result<Option<ServiceKey>, Refused> {
+        self.read(name, "NAMESPACE/NAME", |text| {
+            let (namespace, name) = text.split_once('/')?;
+            Some(ServiceKey::new(namespace, name))
+        })
     }
 
     /// Takes the size of a page.

@@ -22,7 +22,7 @@ mod wake;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bgp_session::{GracefulShutdown, IpNet, RouteSet, SpeakerError, UnsendableRoute};
+use bgp_session::{GracefulShutdown, IpNet, PeerHandle, RouteSet, SpeakerError, UnsendableRoute};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
@@ -235,6 +235,12 @@ impl Sessions {
         }
         let error = self.failed.get(key)?;
         Some(SessionStatus::not_opened(error.clone()))
+    }
+
+    /// Returns a handle on the peer of an open session; `None` while there is no router on its interface. Do not keep it: the
+    /// session ends only when all handles are gone.
+    pub fn handle(&self, key: &SessionKey) -> Option<PeerHandle> {
+        self.open.get(key)?.peer()
     }
 
     /// Asks the sessions which routes they cannot carry: all sessions, or only those that have such routes by their

@@ -122,15 +122,19 @@ impl OpenSession {
         }
     }
 
-    /// Returns the routes that the session cannot carry, after it has examined all routes that it was given.
-    pub(super) async fn unsendable(&self) -> Vec<UnsendableRoute> {
-        let peer = match &self.handle {
+    /// Returns the peer; `None` while there is no router on the interface.
+    pub(super) fn peer(&self) -> Option<PeerHandle> {
+        match &self.handle {
             SessionHandle::Address(peer) => Some(peer.clone()),
             SessionHandle::Interface(interface) => {
                 interface.status().peer.and_then(|id| self.speaker.peer(id))
             }
-        };
-        match peer {
+        }
+    }
+
+    /// Returns the routes that the session cannot carry, after it has examined all routes that it was given.
+    pub(super) async fn unsendable(&self) -> Vec<UnsendableRoute> {
+        match self.peer() {
             Some(peer) => peer.unsendable().await.unwrap_or_default(),
             None => Vec::new(),
         }

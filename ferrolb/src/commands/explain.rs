@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use ferrolb_node::api::service_explanation;
 use lb_adapter::explain::{Explanation, TextForm, indent_of, write_text};
 use lb_adapter::model::ServiceKey;
 use lb_adapter::recording::Cluster;
-use serde::Serialize;
 
 use crate::Failure;
 use crate::input::{ClusterArgs, ProcessArgs, read_or_fetch};
@@ -46,15 +46,6 @@ pub struct ExplainArgs {
     pub cluster: ClusterArgs,
 }
 
-/// An explanation in JSON.
-#[derive(Serialize)]
-struct Document<'a> {
-    #[serde(flatten)]
-    explanation: &'a Explanation,
-    announced: bool,
-    summary: String,
-}
-
 /// Explains a Service.
 ///
 /// # Errors
@@ -80,16 +71,9 @@ pub fn run(args: &ExplainArgs, problems: Problems) -> Result<(), Failure> {
             let form = if args.all { TextForm::EveryNode } else { TextForm::Grouped };
             write_folded(out, &explanation, form)
         }
-        OutputFormat::Json => write_json_line(out, &Document::of(&explanation)),
+        OutputFormat::Json => write_json_line(out, &service_explanation(explanation.clone())),
     })?;
     if explanation.is_announced() { Ok(()) } else { Err(Failure::NotAnnounced) }
-}
-
-impl<'a> Document<'a> {
-    fn of(explanation: &'a Explanation) -> Self {
-        let (announced, summary) = (explanation.is_announced(), explanation.summary());
-        Self { explanation, announced, summary }
-    }
 }
 
 /// Writes an explanation that fits the terminal. Folded lines keep their column.

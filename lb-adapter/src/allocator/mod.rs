@@ -50,7 +50,7 @@ pub(crate) use annotation::{KNOWN_ANNOTATIONS, reads_annotation};
 pub use outcome::{AddressList, Assignment, Changes, Event, EventReason, HeldAddresses, Outcome};
 pub use refusal::{AddressFamilies, ClearReason, Refusal};
 pub use request::{NotServed, check_served};
-pub use sharing::{ConflictReason, SharingConflict};
+pub use sharing::{ConflictReason, SharingConflict, sharing_key};
 pub(crate) use stranded::StrandedAddresses;
 
 /// Assigns addresses to Services.

@@ -36,6 +36,11 @@ impl SharingKey {
     }
 }
 
+/// Returns the key with which a Service offers to share its address.
+pub fn sharing_key(service: &Service) -> Option<&str> {
+    annotation::value(service, ALLOW_SHARED_IP).map(|(_, name)| name)
+}
+
 impl SharingTerms {
     /// Reads the terms of a Service.
     pub(super) fn of(service: &Service) -> Self {

@@ -33,6 +33,11 @@ impl Engine {
         self.store.service_keys()
     }
 
+    /// Returns the keys of all Services from this one on, whether or not there is such a Service.
+    pub fn service_keys_from(&self, key: &ServiceKey) -> impl Iterator<Item = &ServiceKey> {
+        self.store.service_keys_from(key)
+    }
+
     /// Returns the engine's own copy of a Service's key. Clones of it share its memory.
     pub fn key_of(&self, key: &ServiceKey) -> Option<&ServiceKey> {
         self.store.key_of(key)
@@ -129,6 +134,11 @@ impl Engine {
     /// Returns the reason why a Service was not assigned the addresses that it requests.
     pub fn refusal(&self, key: &ServiceKey) -> Option<&Refusal> {
         self.allocator.refusal(key)
+    }
+
+    /// Returns the same as [`refusal`](Self::refusal), with what an operator can do about it.
+    pub fn explain_refusal(&self, key: &ServiceKey) -> Option<Refusal> {
+        self.allocator.explain_refusal(key)
     }
 
     /// Returns the reasons why a node does not announce a Service.

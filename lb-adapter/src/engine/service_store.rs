@@ -101,6 +101,11 @@ impl ServiceStore {
         self.services.keys()
     }
 
+    /// Returns the keys of all Services from this one on.
+    pub(super) fn service_keys_from(&self, key: &ServiceKey) -> impl Iterator<Item = &ServiceKey> {
+        self.services.range(key..).map(|(key, _)| key)
+    }
+
     pub(super) fn has_service(&self, key: &ServiceKey) -> bool {
         self.services.contains_key(key)
     }

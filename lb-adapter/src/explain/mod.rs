@@ -13,17 +13,32 @@ mod peer;
 mod summary;
 mod text;
 
-use serde::Serialize;
-
+use crate::engine::Engine;
 use crate::model::{ConfigFormat, ServiceKey};
-use crate::planner::{Reason, RouteAnnotations};
-use crate::recording::Cluster;
+use crate::planner::{Plan, Reason, RouteAnnotations};
+use crate::recording::{Cluster, SessionStates};
 
 pub use peer::{announced_prefixes, describe_attributes};
 pub use text::{TextForm, indent_of, write_text};
 
+/// The engine of a process or of a recording, with the states of the sessions.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "an explanation needs these two")]
+pub struct ClusterState<'a> {
+    /// The objects, the addresses and the plans.
+    pub engine: &'a Engine,
+    /// The known states of sessions.
+    pub sessions: &'a SessionStates,
+}
+
+impl<'a> From<&'a Cluster> for ClusterState<'a> {
+    fn from(cluster: &'a Cluster) -> Self {
+        Self { engine: &cluster.engine, sessions: &cluster.sessions }
+    }
+}
+
 /// The explanation of one Service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation {
     /// The namespace and name.
@@ -33,14 +48,13 @@ pub struct Explanation {
     /// The pool of the addresses.
     pub pool: Option<String>,
     /// The annotations without effect, with the reasons.
-    #[serde(rename = "complaints")]
     pub invalid_annotations: Vec<String>,
     /// The nodes, by name.
     pub nodes: Vec<NodeExplanation>,
 }
 
 /// The explanation of a Service on one node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeExplanation {
     /// The node.
@@ -54,7 +68,7 @@ pub struct NodeExplanation {
 }
 
 /// One gate.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GateExplanation {
     /// Its name.
@@ -64,10 +78,8 @@ pub struct GateExplanation {
     /// The values that it checked, or the reason why it failed.
     pub found: String,
     /// The way to fix it, if known.
-    #[serde(rename = "mend", skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The finding in words that hold for every node, if nodes can have it in common.
-    #[serde(skip)]
     common: Option<CommonFinding>,
 }
 
@@ -79,7 +91,7 @@ struct CommonFinding {
 }
 
 /// The explanation of a Service for one peer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PeerExplanation {
     /// The router, as `address:port`.
@@ -92,8 +104,9 @@ pub struct PeerExplanation {
 
 impl Explanation {
     /// Explains a Service. Returns `None` if it does not exist.
-    pub fn of(cluster: &Cluster, key: &ServiceKey) -> Option<Self> {
-        let engine = &cluster.engine;
+    pub fn of<'a>(cluster: impl Into<ClusterState<'a>>, key: &ServiceKey) -> Option<Self> {
+        let cluster = cluster.into();
+        let engine = cluster.engine;
         let service = engine.service_of(key)?;
         let mut explanation = Self {
             service: key.to_string(),
@@ -113,6 +126,17 @@ impl Explanation {
             explanation.invalid_annotations = invalid.iter().map(ToString::to_string).collect();
         }
         Some(explanation)
+    }
+
+    /// Explains a Service on one node. Returns `None` if it does not exist.
+    pub fn on_node<'a>(
+        cluster: impl Into<ClusterState<'a>>,
+        key: &ServiceKey,
+        plan: &Plan,
+    ) -> Option<NodeExplanation> {
+        let cluster = cluster.into();
+        let service = cluster.engine.service_of(key)?;
+        Some(node::explain(cluster, &service, plan))
     }
 
     /// Returns true if a node announces the Service.
@@ -143,6 +167,6 @@ impl GateExplanation {
 }
 
 /// Returns the format of the configuration, whose words the hints use.
-fn format_of(cluster: &Cluster) -> ConfigFormat {
+fn format_of(cluster: ClusterState<'_>) -> ConfigFormat {
     cluster.engine.config().map(|config| config.format).unwrap_or_default()
 }

@@ -1,13 +1,16 @@
 //! The gates that concern all peers of a node.
 
-use super::{GateExplanation, NodeExplanation, format_of, peer};
+use super::{ClusterState, GateExplanation, NodeExplanation, format_of, peer};
 use crate::engine::peer_label;
 use crate::model::Service;
 use crate::planner::{DataplaneStatus, Gate, NotAnnounced, Plan, Reason};
-use crate::recording::Cluster;
 
 /// Explains a Service on a node.
-pub(super) fn explain(cluster: &Cluster, service: &Service, plan: &Plan) -> NodeExplanation {
+pub(super) fn explain(
+    cluster: ClusterState<'_>,
+    service: &Service,
+    plan: &Plan,
+) -> NodeExplanation {
     let reasons = cluster.engine.not_announced(plan, &service.key);
     let announced = plan.is_announced(&service.key);
     let (of_peers, mut of_node): (Vec<_>, Vec<_>) =
@@ -40,7 +43,7 @@ pub(super) fn explain(cluster: &Cluster, service: &Service, plan: &Plan) -> Node
 
 /// Returns all gates, and then the failures that concern one of two addresses.
 fn gates(
-    cluster: &Cluster,
+    cluster: ClusterState<'_>,
     service: &Service,
     plan: &Plan,
     stopped_by: Option<&Reason>,
@@ -63,7 +66,7 @@ fn gates(
 }
 
 /// Returns the values that let a gate pass.
-fn findings(cluster: &Cluster, service: &Service, plan: &Plan, gate: Gate) -> String {
+fn findings(cluster: ClusterState<'_>, service: &Service, plan: &Plan, gate: Gate) -> String {
     match gate {
         Gate::Type => service.type_.to_string(),
         Gate::Class => match &service.load_balancer_class {
@@ -87,14 +90,14 @@ fn findings(cluster: &Cluster, service: &Service, plan: &Plan, gate: Gate) -> St
     }
 }
 
-fn addresses(cluster: &Cluster, service: &Service) -> String {
+fn addresses(cluster: ClusterState<'_>, service: &Service) -> String {
     let Some(assignment) = cluster.engine.holding(&service.key) else { return String::new() };
     let addresses: Vec<_> = assignment.addresses.iter().map(ToString::to_string).collect();
     addresses.join(" and ")
 }
 
 /// Returns the names of the advertisements that apply to the Service on the node.
-fn advertisements(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
+fn advertisements(cluster: ClusterState<'_>, service: &Service, plan: &Plan) -> String {
     let Some(config) = &plan.context.config else { return String::new() };
     let holding = cluster.engine.holding(&service.key);
     let Some(pool) = holding.and_then(|it| config.pool(&it.pool)) else { return String::new() };
@@ -110,7 +113,7 @@ fn advertisements(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
     names.join(", ")
 }
 
-fn endpoints(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
+fn endpoints(cluster: ClusterState<'_>, service: &Service, plan: &Plan) -> String {
     let policy = service.external_traffic_policy;
     let count = cluster.engine.with_service_input(plan.node(), &service.key, |input| {
         input.endpoints.counting(policy, plan.node())
@@ -122,7 +125,7 @@ fn endpoints(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
 }
 
 /// Returns the state of the node's dataplane, if the node has reported it.
-fn dataplane(cluster: &Cluster, service: &Service, plan: &Plan) -> String {
+fn dataplane(cluster: ClusterState<'_>, service: &Service, plan: &Plan) -> String {
     let status = cluster
         .engine
         .with_service_input(plan.node(), &service.key, |input| input.dataplane_status.cloned());

@@ -4,15 +4,15 @@ use std::fmt::Display;
 
 use ipnet::IpNet;
 
-use super::{CommonFinding, GateExplanation, PeerExplanation, format_of};
+use super::{ClusterState, CommonFinding, GateExplanation, PeerExplanation, format_of};
 use crate::engine::peer_label;
 use crate::model::{Peer, Service, ServiceKey};
 use crate::planner::{NotAnnounced, PeerPlan, Plan, PlannedRoute};
-use crate::recording::{Cluster, RouteDelivery, SessionState, UnsendableReason};
+use crate::recording::{RouteDelivery, SessionState, UnsendableReason};
 
 /// Explains a Service for each peer of a node.
 pub(super) fn explain_all(
-    cluster: &Cluster,
+    cluster: ClusterState<'_>,
     service: &Service,
     plan: &Plan,
     reasons: &[NotAnnounced],
@@ -32,7 +32,7 @@ pub(super) fn explain_all(
 
 /// Explains a Service for one peer, with the prefixes of its routes to the peer.
 fn explain(
-    cluster: &Cluster,
+    cluster: ClusterState<'_>,
     plan: &Plan,
     peer_plan: &PeerPlan,
     prefixes: &[IpNet],
@@ -88,7 +88,12 @@ fn session_gate(peer: &Peer, state: Option<&SessionState>) -> GateExplanation {
 }
 
 /// Returns the prefixes of the routes for a Service that a node's routers have. A session in an unknown state counts as up.
-pub fn announced_prefixes(cluster: &Cluster, plan: &Plan, service: &ServiceKey) -> Vec<IpNet> {
+pub fn announced_prefixes<'a>(
+    cluster: impl Into<ClusterState<'a>>,
+    plan: &Plan,
+    service: &ServiceKey,
+) -> Vec<IpNet> {
+    let cluster = cluster.into();
     let mut prefixes = Vec::new();
     for (peer_plan, prefix) in plan.announced(service) {
         let session = (plan.node().to_owned(), peer_plan.peer.endpoint());

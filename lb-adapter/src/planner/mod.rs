@@ -26,6 +26,7 @@ mod service_health;
 mod service_routes;
 #[cfg(test)]
 mod tests;
+mod urgency;
 
 pub use node_context::{DataplaneStatus, NodeContext, PlannerOptions, ProbeStatus, ServiceInput};
 pub use plan::{PeerPlan, Plan, RouteKey};

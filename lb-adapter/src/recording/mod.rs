@@ -15,8 +15,6 @@ mod session_state;
 mod step;
 mod step_result;
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::allocator::HeldAddresses;
@@ -29,7 +27,7 @@ use object::{ObjectName, RecordedKind, RecordedObject};
 use step::Step;
 
 pub use process_snapshot::{PASSWORD, ProcessSnapshot};
-pub use session_state::{RouteDelivery, SessionState, UnsendableReason};
+pub use session_state::{RouteDelivery, SessionState, SessionStates, UnsendableReason};
 pub use step_result::{EventRow, PeerRow, RouteRow, ServiceRow, StepResult, WithheldRow};
 
 /// Splits a text into lines. A line break at the end does not start another line.
@@ -73,8 +71,8 @@ pub fn namespaces_of(text: &str) -> Vec<String> {
 pub struct Cluster {
     /// The objects, the addresses and the plans.
     pub engine: Engine,
-    /// The known states of sessions, by node and peer (`address:port`).
-    pub sessions: BTreeMap<(String, String), SessionState>,
+    /// The known states of sessions.
+    pub sessions: SessionStates,
 }
 
 /// A cluster that is built from the steps of a recording.
@@ -82,8 +80,8 @@ pub struct Cluster {
 pub struct Replay {
     engine: Engine,
     config_objects: ConfigObjects,
-    /// The states of sessions that steps have reported, by node and peer.
-    sessions: BTreeMap<(String, String), SessionState>,
+    /// The states of sessions that steps have reported.
+    sessions: SessionStates,
     steps: usize,
 }
 
@@ -97,7 +95,7 @@ impl Replay {
         }
 
         let config_objects = ConfigObjects::new(namespace);
-        Self { engine, config_objects, sessions: BTreeMap::new(), steps: 0 }
+        Self { engine, config_objects, sessions: SessionStates::new(), steps: 0 }
     }
 
     /// Sets the name of the configuration's ConfigMap.

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::object::{RecordedKind, RecordedObject, escaped};
-use super::session_state::SessionState;
+use super::session_state::SessionStates;
 use super::step;
 use crate::config::yaml;
 use crate::manifest::{CONFIG_MAP, Source};
@@ -28,7 +28,7 @@ pub struct ProcessSnapshot {
     /// The addresses that Services hold.
     pub held: BTreeMap<ServiceKey, Vec<IpAddr>>,
     /// The states of sessions, by node and peer (`address:port`).
-    pub sessions: BTreeMap<(String, String), SessionState>,
+    pub sessions: SessionStates,
     /// The results of the nodes' probes of Services.
     pub probed: BTreeMap<(String, ServiceKey), ProbeStatus>,
     /// The states of the nodes' dataplanes for Services, where they are known.

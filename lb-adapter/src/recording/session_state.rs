@@ -8,6 +8,9 @@ use bgp_core::AfiSafi;
 use bgp_core::rib::{Unsendable, UnsendableRoute};
 use ipnet::IpNet;
 
+/// The states of sessions, by node and peer (`address:port`).
+pub type SessionStates = BTreeMap<(String, String), SessionState>;
+
 /// The state of the session between a node and a peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

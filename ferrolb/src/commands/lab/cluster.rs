@@ -12,7 +12,7 @@ use ferrolb_node::api::Identity;
 use ferrolb_node::files::{ManifestResult, StateFile};
 use ferrolb_node::sessions::{DesiredSession, SessionKey, SessionStatus, Sessions};
 use lb_adapter::engine::Engine;
-use lb_adapter::manifest::Manifests;
+use lb_adapter::manifest::{Manifests, Source};
 use lb_adapter::planner::{RouterTable, expected_router_table};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -22,7 +22,7 @@ use super::layout::{Layout, desired_session, dialled_sessions};
 use super::loopback::LoopbackAddresses;
 use super::routers::Routers;
 use crate::Failure;
-use crate::input::Reload;
+use crate::input::{ConfigurationArgs, Reload};
 use crate::output::Problems;
 
 /// A cluster with its routers.
@@ -30,7 +30,10 @@ use crate::output::Problems;
 pub(super) struct LabCluster {
     pub(super) engine: Engine,
     pub(super) identity: Identity,
-    /// The directory or file of the manifests.
+    pub(super) configuration: ConfigurationArgs,
+    /// The files in force.
+    pub(super) files: Vec<Source>,
+    /// The directory or file that they are from.
     pub(super) source: PathBuf,
     pub(super) reload: Reload,
     /// The time when the manifests in force were read.
@@ -57,6 +60,8 @@ impl LabCluster {
         Self {
             engine: Engine::new(args.cluster.options(), None).remembering(state_file.held()),
             identity,
+            configuration: args.cluster.configuration.clone(),
+            files: Vec::new(),
             source: args.dir.clone(),
             reload: Reload::new(problems),
             loaded_at: None,
@@ -86,7 +91,8 @@ impl LabCluster {
     /// # Errors
     ///
     /// The addresses cannot be saved, or a router cannot listen. Everything else is done nevertheless.
-    pub(super) async fn apply(&mut self, manifests: Manifests) -> Result<(), Failure> {
+    pub(super) async fn apply(&mut self, mut manifests: Manifests) -> Result<(), Failure> {
+        self.files = std::mem::take(&mut manifests.sources);
         self.engine.load(manifests);
         self.loaded_at = Some(Timestamp::now());
         let saved = self.state_file.save(&self.engine.held());

@@ -3,10 +3,11 @@
 //! Owns no state. [`ferrolb_node::api`] makes the answers.
 
 use ferrolb_api::Configuration;
-use ferrolb_node::api::{Identity, Process};
+use ferrolb_node::api::{Identity, Process, snapshot};
 use ferrolb_node::metrics::{self, ConfigSample, Latency, Sample};
 use ferrolb_node::sessions::Sessions;
 use lb_adapter::engine::Engine;
+use lb_adapter::recording::ProcessSnapshot;
 
 use super::cluster::LabCluster;
 
@@ -25,6 +26,19 @@ impl Process for LabCluster {
 
     fn configuration(&self) -> Configuration {
         self.reload.configuration(&self.source, self.loaded_at)
+    }
+
+    async fn refresh(&mut self) {
+        self.sessions.refresh_unsendable(false).await;
+    }
+
+    async fn objects(&mut self) -> Result<ProcessSnapshot, String> {
+        self.sessions.refresh_unsendable(true).await;
+        Ok(ProcessSnapshot {
+            namespace: self.configuration.namespace().to_owned(),
+            config_map: self.configuration.config_map.clone(),
+            ..snapshot(self, self.files.clone())
+        })
     }
 
     /// The metrics of a process have no label for a node, so those of sessions are left out.

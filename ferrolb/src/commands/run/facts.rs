@@ -2,14 +2,12 @@
 //!
 //! Owns no state. [`ferrolb_node::api`] makes the answers.
 
-use std::collections::BTreeMap;
-
 use ferrolb_api::Configuration;
-use ferrolb_node::api::{Identity, Process};
+use ferrolb_node::api::{Identity, Process, snapshot};
 use ferrolb_node::metrics::{self, ConfigSample, Sample};
 use ferrolb_node::sessions::Sessions;
 use lb_adapter::engine::Engine;
-use lb_adapter::recording::{ProcessSnapshot, SessionState};
+use lb_adapter::recording::ProcessSnapshot;
 
 use super::node_process::NodeProcess;
 
@@ -45,43 +43,16 @@ impl Process for NodeProcess {
         metrics::encode(&sample, &self.latency).unwrap_or_default()
     }
 
+    async fn refresh(&mut self) {
+        self.sessions.refresh_unsendable(false).await;
+    }
+
     async fn objects(&mut self) -> Result<ProcessSnapshot, String> {
         self.sessions.refresh_unsendable(true).await;
-        Ok(self.snapshot())
-    }
-}
-
-impl NodeProcess {
-    /// Returns the objects and states that make up a recording.
-    fn snapshot(&self) -> ProcessSnapshot {
-        let held = self.engine.service_keys().filter_map(|key| {
-            let holding = self.engine.holding(key)?;
-            Some((key.clone(), holding.addresses.to_vec()))
-        });
-
-        let sessions = metrics::session_samples(&self.engine, &self.sessions, &self.name);
-        let sessions = sessions.into_iter().map(|session| {
-            let is_up = session.status.is_established();
-            let reason = if is_up { None } else { session.status.reason() };
-            let mut state = SessionState::new(is_up, reason).with_unsendable(&session.unsendable);
-            state.bfd_problem = session.status.bfd_problem().map(str::to_owned);
-            state.families = session.status.families();
-            ((self.name.clone(), session.endpoint), state)
-        });
-
-        let probed = self
-            .engine
-            .probe_statuses(&self.name)
-            .map(|(service, status)| ((self.name.clone(), service.clone()), status.clone()));
-
-        ProcessSnapshot {
-            sources: self.files.clone(),
+        Ok(ProcessSnapshot {
             namespace: self.configuration.namespace().to_owned(),
             config_map: self.configuration.config_map.clone(),
-            held: held.collect(),
-            sessions: sessions.collect(),
-            probed: probed.collect(),
-            dataplane: BTreeMap::new(),
-        }
+            ..snapshot(self, self.files.clone())
+        })
     }
 }
