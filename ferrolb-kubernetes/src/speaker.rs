@@ -229,9 +229,9 @@ impl Speaker {
         self.pack_when_settled();
     }
 
-    /// Frees memory once, after the Services that existed at the start have all changed one by one.
+    /// Frees memory after the dataplane has changed many Services one by one.
     fn pack_when_settled(&mut self) {
-        if self.dataplane.take_settled() {
+        if self.dataplane.pack_when_settled() {
             self.engine.pack();
         }
     }

@@ -63,8 +63,6 @@ pub(super) struct Dataplane {
     hold_time: HoldTime,
     /// The end of the wait for the first checks, once the Services are known.
     first_checks_until: Option<Instant>,
-    /// True once the Services that existed when the process started are all announced normally.
-    has_settled: bool,
     /// True if first checks were pending at the last look.
     has_pending: bool,
     /// The health of kube-proxy at the last look.
@@ -121,7 +119,6 @@ impl Dataplane {
             namespace: options.cluster.namespace.clone(),
             hold_time: HoldTime::new(),
             first_checks_until: None,
-            has_settled: false,
             has_pending: false,
             seen_proxy: None,
         }
@@ -338,14 +335,9 @@ impl Dataplane {
         self.gate.set_reported(at.map(|at| Moment::of(at, self.begin)));
     }
 
-    /// Returns true once, when no Service is in trouble any more after the first checks: from then on few of them change at a time.
-    pub(super) fn take_settled(&mut self) -> bool {
-        let has_settled = !self.has_settled
-            && self.is_active()
-            && !self.has_pending
-            && self.gate.troubled().next().is_none();
-        self.has_settled |= has_settled;
-        has_settled
+    /// Frees memory after many Services have changed one by one, and returns true if the engine should do the same.
+    pub(super) fn pack_when_settled(&mut self) -> bool {
+        self.gate.pack_when_settled()
     }
 
     /// Returns the report for BGPNodeStatus.

@@ -28,6 +28,8 @@ pub(super) struct NodeGate {
     wakes: BTreeSet<(Moment, ServiceKey)>,
     /// The Services whose status has changed since it was taken.
     changed: BTreeSet<ServiceKey>,
+    /// The number of changes since the map of Services was packed.
+    unpacked: usize,
     /// The Services that are held back, depreferenced or withdrawn, each with the moment at which that began.
     troubled: BTreeMap<ServiceKey, Moment>,
     /// Those of them that existed when the process started, and have been held back since.
@@ -110,6 +112,8 @@ const SWEEP: Duration = Duration::from_secs(5);
 const SWEEP_SPACING: Duration = Duration::from_millis(500);
 /// The time for which a Service with a problem is worth frequent requests to kube-proxy.
 const RECENT: Duration = Duration::from_secs(5);
+/// The number of changes up to which packing frees too little memory to be worthwhile.
+const FEW_CHANGES: usize = 256;
 /// The number of failed requests in a row after which kube-proxy counts as failing.
 const PROXY_FAILURES: u32 = 2;
 
@@ -121,6 +125,7 @@ impl NodeGate {
             services: BTreeMap::new(),
             wakes: BTreeSet::new(),
             changed: BTreeSet::new(),
+            unpacked: 0,
             troubled: BTreeMap::new(),
             unchecked: BTreeSet::new(),
             last_trouble: Moment::default(),
@@ -188,14 +193,28 @@ impl NodeGate {
         self.note(key, now, None, None);
     }
 
-    /// Removes the Services that are not among these, and the empty places that growth leaves in the map.
+    /// Removes the Services that are not among these.
     pub(super) fn retain(&mut self, keys: &BTreeSet<ServiceKey>) {
         let gone: Vec<_> =
             self.services.keys().filter(|key| !keys.contains(*key)).cloned().collect();
         for key in gone {
             self.set_target(&key, None, Origin::New, Moment::default());
         }
+    }
+
+    /// Frees memory if many Services have changed one by one, their changes were taken, and most of them are not in trouble any
+    /// more. Returns true if that is so.
+    pub(super) fn pack_when_settled(&mut self) -> bool {
+        let all = self.services.len();
+        let is_due = self.unpacked >= all.max(FEW_CHANGES);
+        if !is_due || !self.changed.is_empty() || self.troubled.len() * 2 > all {
+            return false;
+        }
+
+        // The nodes of a map that has grown in the order of its keys are half empty.
         self.services = std::mem::take(&mut self.services).into_iter().collect();
+        self.unpacked = 0;
+        true
     }
 
     /// Changes the gate of one Service, and notes the effects.
@@ -253,6 +272,7 @@ impl NodeGate {
             }
         }
         if before != status {
+            self.unpacked += 1;
             self.changed.insert(key.clone());
         }
     }

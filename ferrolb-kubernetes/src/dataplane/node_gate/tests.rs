@@ -466,3 +466,20 @@ fn a_change_during_a_check_does_not_end_the_checks_of_a_depreferenced_service() 
     assert_eq!(node.run(ms(50), |_| Observation::Forwards), 1);
     assert_eq!(node.changes(), one("local-0000", "ready"));
 }
+
+#[test]
+fn memory_is_freed_each_time_after_many_services_have_changed_and_settled() {
+    let mut node = Node::with_local(1000);
+    node.changes();
+    assert!(!node.gate.pack_when_settled(), "all are held back");
+    node.run(ms(3000), |_| Observation::Forwards);
+    assert!(!node.gate.pack_when_settled(), "the engine does not know of the changes yet");
+    node.changes();
+    assert!(node.gate.pack_when_settled());
+    assert!(!node.gate.pack_when_settled(), "nothing has changed since");
+
+    node.set("one", &target(ExternalTrafficPolicy::Local));
+    node.run(ms(3000), |_| Observation::Forwards);
+    node.changes();
+    assert!(!node.gate.pack_when_settled(), "one is not worth the time");
+}
