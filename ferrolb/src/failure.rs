@@ -16,6 +16,9 @@ pub enum Failure {
     NotAnnounced,
     /// A drain takes the last node from a Service, which has been reported.
     NoNodeLeft,
+    /// The process has a problem that keeps traffic away, a peer is not Established, or a Service needs an action, which has
+    /// been shown.
+    Unhealthy,
     /// Something does not exist, or cannot be read, written or listened on. The text is the error message.
     Unusable(String),
     /// A signal came before the end.
@@ -35,7 +38,8 @@ impl Failure {
             | Self::Unfinished
             | Self::Undecoded
             | Self::NotAnnounced
-            | Self::NoNodeLeft => 1,
+            | Self::NoNodeLeft
+            | Self::Unhealthy => 1,
             Self::Unusable(_) => 2,
             // The code that shells use for a process that SIGINT ended.
             Self::Interrupted => 130,
@@ -51,6 +55,7 @@ impl Failure {
             | Self::Undecoded
             | Self::NotAnnounced
             | Self::NoNodeLeft
+            | Self::Unhealthy
             | Self::Interrupted => None,
         }
     }

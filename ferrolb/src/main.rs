@@ -8,7 +8,9 @@ use clap::Parser as _;
 use dlmalloc::GlobalDlmalloc;
 use ferrolb::Failure;
 use ferrolb::cli::{Cli, Command, LogArgs, LogFilter};
-use ferrolb::commands::{check, decode, diff, explain, lab, migrate, replay, router_config, run};
+use ferrolb::commands::{
+    check, decode, diff, explain, lab, migrate, peers, replay, router_config, run, status,
+};
 #[cfg(feature = "manual")]
 use ferrolb::commands::{completions, man};
 use ferrolb::output::{LogFormat, Problems, Style};
@@ -62,6 +64,8 @@ fn run_command(command: Command, filter: LogFilter, problems: Problems) -> Resul
     let result = match command {
         Command::Lab(args) => runtime.block_on(lab::run(args, filter.to_string(), problems)),
         Command::Run(args) => runtime.block_on(run::run(args, filter.to_string(), problems)),
+        Command::Status(args) => runtime.block_on(status::run(&args)),
+        Command::Peers(args) => runtime.block_on(peers::run(&args)),
         #[cfg(feature = "kubernetes")]
         Command::Controller(args) => {
             let mut options = args.options()?;

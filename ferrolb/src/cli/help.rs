@@ -32,6 +32,41 @@ Examples:
 Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start, they end
 the program with exit code 1. Later, the last valid configuration stays in force.";
 
+pub(super) const STATUS: &str = "\
+Examples:
+  ferrolb status
+  ferrolb status --watch
+  ferrolb status --url http://127.0.0.1:7472 --output json
+
+The process is the only one on this machine, or the one that --socket or --url names. Without
+-o wide, only as many problems are shown as fit on a screen of 24 lines.
+
+Exit codes:
+  0  no problem keeps traffic away
+  1  a problem of severity ERROR keeps traffic away, or the process is not ready
+  2  wrong usage, or the process does not answer";
+
+pub(super) const PEERS: &str = "\
+Examples:
+  ferrolb peers
+  ferrolb peers -o wide --watch=5
+  ferrolb peers tor1
+  ferrolb peers tor1 --node kube1 --output json
+
+Columns:
+  UP/DOWN  how long the peer has been in this state; for an Established session, its uptime
+  SENT     prefixes that the peer has / prefixes that the plan announces
+  RCVD     routes received from the peer that are kept
+  FLAPS    how often an Established session has ended
+  BFD      state of the BFD session; - without BFD
+
+With --output json, NAME prints one line for each node that has the peer.
+
+Exit codes:
+  0  all sessions shown are Established
+  1  a session is not Established
+  2  wrong usage, there is no such peer, or the process does not answer";
+
 pub(super) const CHECK: &str = "\
 Examples:
   ferrolb check config.yaml

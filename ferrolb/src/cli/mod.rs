@@ -19,9 +19,11 @@ use crate::commands::lab::LabArgs;
 #[cfg(feature = "manual")]
 use crate::commands::man::ManArgs;
 use crate::commands::migrate::MigrateArgs;
+use crate::commands::peers::PeersArgs;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::router_config::RouterConfigArgs;
 use crate::commands::run::RunArgs;
+use crate::commands::status::StatusArgs;
 use crate::output::LogFormat;
 
 pub use log_filter::{LogFilter, LogFilterError};
@@ -69,6 +71,17 @@ pub enum Command {
     /// If this matters, set spec.loadBalancerIP, or give all hosts the same state file.
     #[command(after_long_help = help::RUN)]
     Run(RunArgs),
+    /// Show the state of a running process on one screen, problems first.
+    ///
+    /// Version, configuration, sessions, prefixes, Services, drain, and what keeps traffic away or may do so later.
+    #[command(after_long_help = help::STATUS)]
+    Status(StatusArgs),
+    /// Show the BGP sessions of a running process, or everything about one of them.
+    ///
+    /// The table has the columns that birdc, vtysh and gobgp show. With NAME: both OPENs side by side, the agreed timers and
+    /// the time that they have left, the last NOTIFICATIONs with their texts, BFD, TCP endpoints, and message counts.
+    #[command(after_long_help = help::PEERS)]
+    Peers(PeersArgs),
     /// Check a configuration before applying it.
     ///
     /// Reports all errors and warnings in all files at once, as FILE:LINE:COLUMN with the line in question. Needs no

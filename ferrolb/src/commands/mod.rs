@@ -12,6 +12,9 @@ pub mod lab;
 #[cfg(feature = "manual")]
 pub mod man;
 pub mod migrate;
+pub mod peers;
 pub mod replay;
 pub mod router_config;
 pub mod run;
+pub mod status;
+mod view;

@@ -118,7 +118,7 @@ pub(crate) fn fetch_cluster_from(
     problems: Problems,
 ) -> Result<(Cluster, ClusterArgs), Failure> {
     let fetched = process.fetch(&args.configuration, namespaces, problems)?;
-    let FetchedRecording { recording, namespace } = fetched;
+    let FetchedRecording { recording, namespace, .. } = fetched;
     let found = namespace.or_else(|| args.configuration.namespace.clone());
 
     let configuration = args.configuration.recorded(found.clone());

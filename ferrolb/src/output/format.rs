@@ -13,6 +13,19 @@ pub enum OutputFormat {
     Json,
 }
 
+/// The format of a process's answers on stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[non_exhaustive]
+pub enum ViewFormat {
+    /// Tables that fit 80 columns.
+    #[default]
+    Text,
+    /// Tables with more columns.
+    Wide,
+    /// The answers of the process, as they are.
+    Json,
+}
+
 /// The format of logs on stderr.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 #[expect(clippy::exhaustive_enums, reason = "an argument, which only the binary uses")]

@@ -30,11 +30,16 @@ impl Style {
     }
 
     /// Returns text with the parameters of an SGR sequence.
-    pub(super) fn paint(self, code: &str, text: &str) -> String {
+    pub(crate) fn paint(self, code: &str, text: &str) -> String {
         match self {
             Self::Plain => text.to_owned(),
             Self::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
         }
+    }
+
+    /// Returns text with the parameters of an SGR sequence, if there are both.
+    pub(super) fn paint_if(self, code: &str, text: &str) -> String {
+        if code.is_empty() || text.is_empty() { text.to_owned() } else { self.paint(code, text) }
     }
 }
 
@@ -42,7 +47,8 @@ fn is_no_color_set() -> bool {
     std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
-pub(super) const BOLD: &str = "1";
-pub(super) const DIM: &str = "2";
-pub(super) const GREEN: &str = "32";
-pub(super) const YELLOW: &str = "33";
+pub(crate) const BOLD: &str = "1";
+pub(crate) const DIM: &str = "2";
+pub(crate) const RED: &str = "31";
+pub(crate) const GREEN: &str = "32";
+pub(crate) const YELLOW: &str = "33";

@@ -1,7 +1,7 @@
 //! Tables with aligned columns that fit a terminal.
 //!
 //! Owns the widths of the columns. If a table does not fit, its cells are broken between words. If that does not help,
-//! each row continues on the next line.
+//! each row continues on the next line. A row may have notes, which are lines of their own below it.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -11,14 +11,16 @@ use super::fold::fold;
 use super::style::{BOLD, DIM, Style};
 
 /// A table with a title.
-pub(super) struct Table {
+pub(crate) struct Table {
     title: Cow<'static, str>,
     headings: Vec<&'static str>,
     pub(super) rows: Vec<Vec<Cell>>,
+    /// The notes, each with the number of rows above it.
+    notes: Vec<(usize, Cell)>,
 }
 
 /// The content of one column of one row.
-pub(super) struct Cell {
+pub(crate) struct Cell {
     pub(super) text: String,
     /// The parameters of an SGR sequence; empty for no colour.
     pub(super) colour: &'static str,
@@ -28,19 +30,47 @@ pub(super) struct Cell {
 const CONTINUATION_INDENT: usize = 6;
 /// The blanks before each column.
 const GAP: usize = 2;
+/// The blanks before each note.
+const NOTE_INDENT: usize = 4;
 
 /// Returns a cell without a colour.
-pub(super) fn plain(text: impl Display) -> Cell {
+pub(crate) fn plain(text: impl Display) -> Cell {
     Cell { text: text.to_string(), colour: "" }
 }
 
+/// Returns a cell with a colour.
+pub(crate) fn coloured(text: impl Display, colour: &'static str) -> Cell {
+    Cell { text: text.to_string(), colour }
+}
+
+impl Cell {
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn colour(&self) -> &'static str {
+        self.colour
+    }
+}
+
 impl Table {
-    pub(super) fn new(title: impl Into<Cow<'static, str>>, headings: &[&'static str]) -> Self {
-        Self { title: title.into(), headings: headings.to_vec(), rows: Vec::new() }
+    pub(crate) fn new(title: impl Into<Cow<'static, str>>, headings: &[&'static str]) -> Self {
+        let (rows, notes) = (Vec::new(), Vec::new());
+        Self { title: title.into(), headings: headings.to_vec(), rows, notes }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
+        self.rows.push(cells.into());
+    }
+
+    /// Adds a line below the last row.
+    pub(crate) fn note(&mut self, note: Cell) {
+        self.notes.push((self.rows.len(), note));
     }
 
     /// Writes the table. No line is longer than `limit`, unless a single word is.
-    pub(super) fn write(
+    pub(crate) fn write(
         &self,
         out: &mut dyn Write,
         style: Style,
@@ -52,24 +82,47 @@ impl Table {
             return writeln!(out);
         }
 
-        let widths = self.column_widths(|text| text.chars().count());
-        let widths = match limit {
-            Some(limit) => narrow(widths, &self.column_widths(longest_word), limit),
-            None => Some(widths),
+        self.write_part(out, style, limit, &mut Vec::new())?;
+        writeln!(out)
+    }
+
+    /// Writes the rows of this part of a table that is written in several parts, and the headings before the first part.
+    /// `widths` has the widths of the columns in the parts before, and is empty before the first.
+    pub(crate) fn write_part(
+        &self,
+        out: &mut dyn Write,
+        style: Style,
+        limit: Option<usize>,
+        widths: &mut Vec<usize>,
+    ) -> io::Result<()> {
+        let is_first = widths.is_empty();
+        let mut wanted = self.column_widths(|text| text.chars().count());
+        for (width, before) in wanted.iter_mut().zip(widths.iter()) {
+            *width = (*width).max(*before);
+        }
+        widths.clone_from(&wanted);
+        let fitting = match limit {
+            Some(limit) => narrow(wanted, &self.column_widths(longest_word), limit),
+            None => Some(wanted),
         };
 
-        let headings: Vec<_> = self
-            .headings
-            .iter()
-            .map(|heading| Cell { text: (*heading).to_owned(), colour: DIM })
-            .collect();
-        for row in [&headings].into_iter().chain(&self.rows) {
-            match &widths {
-                Some(widths) => write_row(out, row, widths, style)?,
-                None => write_flowing(out, row, limit.unwrap_or(usize::MAX), style)?,
+        let write_row = |out: &mut dyn Write, row: &[Cell]| match &fitting {
+            Some(widths) => write_row(out, row, widths, style),
+            None => write_flowing(out, row, limit.unwrap_or(usize::MAX), style),
+        };
+        if is_first {
+            let headings = self.headings.iter().map(|heading| coloured(heading, DIM));
+            write_row(out, &headings.collect::<Vec<_>>())?;
+        }
+
+        let mut notes = self.notes.iter().peekable();
+        for (number, row) in self.rows.iter().enumerate() {
+            write_row(out, row)?;
+            while let Some((_, note)) = notes.next_if(|(above, _)| *above <= number + 1) {
+                write_note(out, note, limit, style)?;
             }
         }
-        writeln!(out)
+        Ok(())
     }
 
     /// Returns the width of each column, by the widest of its cells.
@@ -154,9 +207,19 @@ fn write_flowing(out: &mut dyn Write, row: &[Cell], limit: usize, style: Style) 
     writeln!(out, "{}", line.trim_end())
 }
 
-fn painted(text: &str, cell: &Cell, style: Style) -> String {
-    if cell.colour.is_empty() || text.is_empty() {
-        return text.to_owned();
+fn write_note(
+    out: &mut dyn Write,
+    note: &Cell,
+    limit: Option<usize>,
+    style: Style,
+) -> io::Result<()> {
+    let width = limit.unwrap_or(usize::MAX).saturating_sub(NOTE_INDENT);
+    for line in fold(&note.text, width, 2) {
+        writeln!(out, "{:NOTE_INDENT$}{}", "", painted(&line, note, style))?;
     }
-    style.paint(cell.colour, text)
+    Ok(())
+}
+
+fn painted(text: &str, cell: &Cell, style: Style) -> String {
+    style.paint_if(cell.colour, text)
 }

@@ -37,8 +37,8 @@ pub(super) fn fetch(
     configuration: &ConfigurationArgs,
     problems: Problems,
 ) -> Result<Objects, Failure> {
-    let name = process.name();
     let fetched = process.fetch(configuration, &BTreeSet::new(), problems)?;
+    let name = fetched.name;
     let recording = Source { name: name.clone(), octets: fetched.recording };
     let Some(sources) = recorded_objects(&recording) else {
         return Err(Failure::Unusable(format!("{name}: expected a recording")));

@@ -1,0 +1,138 @@
+//! `ferrolb peers`: the peers of a process in one table, or everything about one of them.
+
+mod detail;
+mod list;
+#[cfg(test)]
+mod tests;
+
+use clap::Args;
+use ferrolb_api::{Peer, PeerList};
+use serde_json::Value;
+
+use super::view::{failure, show};
+use crate::Failure;
+use crate::client::{Client, escaped};
+use crate::input::{NodeArgs, ViewArgs};
+use crate::output::{Cell, GREEN, Page, RED, ViewFormat, YELLOW, age, coloured, plain};
+
+/// Arguments of `ferrolb peers`.
+#[derive(Debug, Args)]
+#[non_exhaustive]
+pub struct PeersArgs {
+    /// Show everything about this peer. Default: a table of all peers.
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// The node.
+    #[command(flatten)]
+    pub node: NodeArgs,
+    /// The process, and the form of its answer.
+    #[command(flatten)]
+    pub view: ViewArgs,
+}
+
+/// Shows the peers of a process.
+///
+/// # Errors
+///
+/// The process does not answer, it has no such peer, or a session is not Established.
+pub async fn run(args: &PeersArgs) -> Result<(), Failure> {
+    show(&args.view, async |client: &Client, page: &mut Page<'_>| match &args.name {
+        Some(name) => show_one(client, page, name, &args.node).await,
+        None => show_all(client, page, &args.node).await,
+    })
+    .await
+}
+
+async fn show_all(client: &Client, page: &mut Page<'_>, node: &NodeArgs) -> Result<(), Failure> {
+    let octets = client.get_raw(PATH, MAX_PEERS).await.map_err(failure)?;
+    let mut list: PeerList = client.parse(PATH, &octets)?;
+    list.peers.retain(|peer| node.includes(&peer.node));
+
+    match page.look.format {
+        ViewFormat::Json if node.node.is_none() => page.document(&octets)?,
+        ViewFormat::Json => {
+            let mut document: Value = client.parse(PATH, &octets)?;
+            if let Some(peers) = document.get_mut("peers").and_then(Value::as_array_mut) {
+                peers.retain(|peer| peer["node"].as_str().is_some_and(|it| node.includes(it)));
+            }
+            page.document(document.to_string().as_bytes())?;
+        }
+        _ => page.write(|out, look| {
+            list::write(out, look, &list.peers, ferrolb_api::Timestamp::now())
+        })?,
+    }
+    verdict(&list.peers)
+}
+
+/// Shows a peer, once for each node that has it.
+async fn show_one(
+    client: &Client,
+    page: &mut Page<'_>,
+    name: &str,
+    node: &NodeArgs,
+) -> Result<(), Failure> {
+    let list: PeerList = client.get(PATH).await.map_err(failure)?;
+    let mut nodes: Vec<_> = list.peers.iter().filter(|peer| peer.name == name).collect();
+    nodes.retain(|peer| node.includes(&peer.node));
+    let mut paths: Vec<_> = nodes.iter().map(|peer| path_of(name, Some(&peer.node))).collect();
+    if paths.is_empty() {
+        // The process says which peers it has.
+        paths.push(path_of(name, node.node.as_deref()));
+    }
+
+    let mut peers = Vec::with_capacity(paths.len());
+    for path in &paths {
+        let octets = client.get_raw(path, MAX_PEERS).await.map_err(failure)?;
+        let peer: Peer = client.parse(path, &octets)?;
+        match page.look.format {
+            ViewFormat::Json => page.document(&octets)?,
+            _ => page.write(|out, look| {
+                detail::write(out, look, &peer, ferrolb_api::Timestamp::now())
+            })?,
+        }
+        peers.push(peer);
+    }
+    verdict(&peers)
+}
+
+fn path_of(name: &str, node: Option<&str>) -> String {
+    let query = node.map(|node| format!("?node={}", escaped(node))).unwrap_or_default();
+    format!("{PATH}/{}{query}", escaped(name))
+}
+
+fn verdict(peers: &[Peer]) -> Result<(), Failure> {
+    let is_up = |peer: &Peer| peer.state == ESTABLISHED;
+    if peers.iter().all(is_up) { Ok(()) } else { Err(Failure::Unhealthy) }
+}
+
+/// Returns the state of a peer.
+fn state(peer: &Peer) -> Cell {
+    match peer.state.as_str() {
+        _ if peer.disabled => coloured("Disabled", YELLOW),
+        ESTABLISHED => coloured(ESTABLISHED, GREEN),
+        other => coloured(other, RED),
+    }
+}
+
+/// Returns the time for which a peer has been in its state.
+fn state_age(peer: &Peer) -> String {
+    peer.state_seconds.map_or_else(|| "never".to_owned(), age)
+}
+
+/// Returns the AS number of a peer.
+fn asn(peer: &Peer) -> String {
+    peer.asn.map_or_else(|| "any".to_owned(), |asn| asn.to_string())
+}
+
+/// Returns the state of a peer's BFD session.
+fn bfd_state(peer: &Peer) -> Cell {
+    match &peer.bfd {
+        None => plain("-"),
+        Some(bfd) if bfd.state == "Up" => coloured(&bfd.state, GREEN),
+        Some(bfd) => coloured(&bfd.state, RED),
+    }
+}
+
+pub(super) const PATH: &str = "/v1/peers";
+pub(super) const ESTABLISHED: &str = "Established";
+pub(super) const MAX_PEERS: usize = 64 * 1024 * 1024;
