@@ -9,7 +9,8 @@ use dlmalloc::GlobalDlmalloc;
 use ferrolb::Failure;
 use ferrolb::cli::{Cli, Command, LogArgs, LogFilter};
 use ferrolb::commands::{
-    check, decode, diff, explain, lab, migrate, peers, replay, router_config, run, status,
+    check, decode, diff, events, explain, lab, migrate, peer, peers, replay, router_config, run,
+    status,
 };
 #[cfg(feature = "manual")]
 use ferrolb::commands::{completions, man};
@@ -66,6 +67,8 @@ fn run_command(command: Command, filter: LogFilter, problems: Problems) -> Resul
         Command::Run(args) => runtime.block_on(run::run(args, filter.to_string(), problems)),
         Command::Status(args) => runtime.block_on(status::run(&args)),
         Command::Peers(args) => runtime.block_on(peers::run(&args)),
+        Command::Events(args) => runtime.block_on(events::run(&args, problems)),
+        Command::Peer(args) => runtime.block_on(peer::run(&args)),
         #[cfg(feature = "kubernetes")]
         Command::Controller(args) => {
             let mut options = args.options()?;

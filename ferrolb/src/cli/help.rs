@@ -67,6 +67,27 @@ Exit codes:
   1  a session is not Established
   2  wrong usage, there is no such peer, or the process does not answer";
 
+pub(super) const EVENTS: &str = "\
+Examples:
+  ferrolb events
+  ferrolb events --follow --node kube1
+  ferrolb events --since 120 --output json
+
+Times are in UTC. A process keeps a limited number of events. With --follow, a lost connection is
+opened again, and events that were kept are shown then.";
+
+pub(super) const PEER: &str = "\
+Examples:
+  ferrolb peer reset tor1
+  ferrolb peer disable tor1 --message firmware-upgrade
+  ferrolb peer enable tor1
+
+The process takes actions only over its Unix socket, on its own host.
+
+Exit codes:
+  0  done
+  2  wrong usage, there is no such peer, or the process does not take the action";
+
 pub(super) const CHECK: &str = "\
 Examples:
   ferrolb check config.yaml

@@ -12,6 +12,7 @@ use crate::commands::check::CheckArgs;
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::decode::DecodeArgs;
 use crate::commands::diff::DiffArgs;
+use crate::commands::events::EventsArgs;
 use crate::commands::explain::ExplainArgs;
 #[cfg(feature = "kubernetes")]
 use crate::commands::kubernetes::{ControllerArgs, SpeakerArgs};
@@ -19,6 +20,7 @@ use crate::commands::lab::LabArgs;
 #[cfg(feature = "manual")]
 use crate::commands::man::ManArgs;
 use crate::commands::migrate::MigrateArgs;
+use crate::commands::peer::PeerArgs;
 use crate::commands::peers::PeersArgs;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::router_config::RouterConfigArgs;
@@ -82,6 +84,12 @@ pub enum Command {
     /// the time that they have left, the last NOTIFICATIONs with their texts, BFD, TCP endpoints, and message counts.
     #[command(after_long_help = help::PEERS)]
     Peers(PeersArgs),
+    /// Show what happened in a running process, and what happens: sessions, routes, Services, configuration, drain.
+    #[command(after_long_help = help::EVENTS)]
+    Events(EventsArgs),
+    /// Reset, disable or enable a peer of a running process.
+    #[command(after_long_help = help::PEER)]
+    Peer(PeerArgs),
     /// Check a configuration before applying it.
     ///
     /// Reports all errors and warnings in all files at once, as FILE:LINE:COLUMN with the line in question. Needs no

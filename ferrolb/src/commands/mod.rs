@@ -1,10 +1,12 @@
 //! The commands: one module each, with its arguments.
 
+mod action;
 pub mod check;
 #[cfg(feature = "manual")]
 pub mod completions;
 pub mod decode;
 pub mod diff;
+pub mod events;
 pub mod explain;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
@@ -12,6 +14,7 @@ pub mod lab;
 #[cfg(feature = "manual")]
 pub mod man;
 pub mod migrate;
+pub mod peer;
 pub mod peers;
 pub mod replay;
 pub mod router_config;

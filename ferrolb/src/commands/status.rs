@@ -62,12 +62,14 @@ fn write(out: &mut dyn Write, look: Look, status: &Status) -> io::Result<()> {
     );
     writeln!(out, "{}", look.style.paint(BOLD, &title))?;
 
-    let fields = fields(status);
-    write_problems(out, look, status, LINES.saturating_sub(fields.len() + 4))?;
-    fields.write(out, look.style, look.width)
+    let mut text = Vec::new();
+    fields(status).write(&mut text, look.style, look.width)?;
+    let lines = text.iter().filter(|octet| **octet == b'\n').count();
+    write_problems(out, look, status, LINES.saturating_sub(lines + HEAD))?;
+    out.write_all(&text)
 }
 
-fn name_of(program: Program) -> &'static str {
+pub(super) fn name_of(program: Program) -> &'static str {
     match program {
         Program::Run => "run",
         Program::Speaker => "speaker",
@@ -202,10 +204,10 @@ fn drain(drain: &Drain, status: &Status) -> Cell {
         DrainStage::Serving => return plain("none"),
         DrainStage::Marked => "routes have GRACEFUL_SHUTDOWN",
         DrainStage::Withdrawn => "routes are withdrawn",
-        DrainStage::Drained => "drained, the sessions have ended",
+        DrainStage::Drained => "sessions have ended",
         _ => "unknown stage",
     };
-    let since = drain.since.map(|at| format!(" since {}", ago(at, status.time)));
+    let since = drain.since.map(|at| format!(", {}", ago(at, status.time)));
     let by = drain.requested_by.as_ref().map(|by| format!(", requested by {by}"));
     let more = since.unwrap_or_default() + &by.unwrap_or_default();
     coloured(format!("{stage}{more}"), YELLOW)
@@ -246,7 +248,138 @@ fn seconds(seconds: i64) -> f64 {
 
 const PATH: &str = "/v1/status";
 const MAX_STATUS: usize = 1024 * 1024;
-/// The lines of a small terminal.
-const LINES: usize = 24;
+/// The lines of a small terminal, without that of the next prompt.
+const LINES: usize = 23;
+/// The lines of a status beside its problems and its fields: the title, the heading of the problems, two blank lines.
+const HEAD: usize = 4;
 /// The errors of a configuration that are shown here. `ferrolb check` shows all.
 const MAX_ERRORS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::commands::view::shown;
+
+    fn healthy() -> Value {
+        json!({
+            "time": "2026-11-30T15:00:00Z", "program": "run", "version": "0.1.0",
+            "started_at": "2026-11-29T12:00:00Z", "node": "kube1", "problems": [],
+            "configuration": {
+                "state": "valid", "source": "manifests", "loaded_at": "2026-11-30T14:54:57Z",
+                "errors": [],
+            },
+            "peers": {"expected": 2, "established": 2, "disabled": 0},
+            "bfd": {"expected": 2, "up": 2},
+            "prefixes": {"planned": 6, "sent": 6, "unsendable": 0},
+            "services": {"total": 3, "announced": 3, "pending": 0},
+            "drain": {"stage": "serving"}, "watches": [], "log_level": "info",
+        })
+    }
+
+    fn text(value: &Value, format: ViewFormat) -> String {
+        let status: Status = serde_json::from_value(value.clone()).unwrap();
+        shown(format, |out, look| write(out, look, &status))
+    }
+
+    #[test]
+    fn a_healthy_process_has_a_line_for_each_topic() {
+        insta::assert_snapshot!(text(&healthy(), ViewFormat::Text), @r"
+    FerroLB 0.1.0 run on kube1, up 1d 3h
+
+    No problems.
+
+      configuration  valid, loaded 5m 3s ago, from manifests
+      peers          2 of 2 Established
+      BFD            2 of 2 Up
+      prefixes       6 of 6 sent
+      Services       3, 3 announced
+      drain          none
+      log level      info
+    ");
+    }
+
+    #[test]
+    fn problems_are_first_and_all_fits_a_screen() {
+        let mut status = healthy();
+        status["program"] = json!("speaker");
+        status["not_ready"] = json!("the API server has not been reached yet");
+        status["configuration"]["state"] = json!("stale");
+        status["configuration"]["source"] = json!("metallb-system");
+        status["configuration"]["errors"] = json!([
+            "BGPPeer metallb-system/tor2: spec.peerASN: 0: expected an AS number from 1 to 4294967295",
+        ]);
+        status["peers"] = json!({"expected": 3, "established": 1, "disabled": 1});
+        status["bfd"]["up"] = json!(1);
+        status["prefixes"] = json!({"planned": 9, "sent": 3, "unsendable": 1});
+        status["services"] = json!({"total": 4, "announced": 2, "pending": 1});
+        status["drain"] = json!({
+            "stage": "marked", "since": "2026-11-30T14:59:10Z", "requested_by": "operator",
+        });
+        status["watches"] = json!([
+            {"resource": "services", "synced": true, "restarts": 0},
+            {"resource": "bgppeers", "synced": true, "restarts": 4, "error": "forbidden"},
+        ]);
+        status["dataplane"] = json!({
+            "held": 1, "depreferenced": 0, "withdrawn": 0, "kube_proxy_healthy": false,
+        });
+        let problem = |severity: &str, number: usize| {
+            json!({
+                "severity": severity, "subject": format!("peer tor{number}"),
+                "text": "the router refused the TCP connection, as it has done since the process started",
+                "hint": "check that the router listens on port 179",
+            })
+        };
+        status["problems"] =
+            json!([problem("error", 1), problem("error", 2), problem("warning", 3)]);
+
+        let screen = text(&status, ViewFormat::Text);
+        assert!(screen.lines().count() <= LINES, "{screen}");
+        insta::assert_snapshot!(screen, @r"
+    FerroLB 0.1.0 speaker on kube1, up 1d 3h
+
+    Problems
+      ERROR    not ready: the API server has not been reached yet
+      ERROR    peer tor1: the router refused the TCP connection, as it has done
+               since the process started
+               to fix it: check that the router listens on port 179
+      ERROR    peer tor2: the router refused the TCP connection, as it has done
+               since the process started
+               to fix it: check that the router listens on port 179
+      and 1 more: see ferrolb status -o wide
+
+      configuration  an older one is in force, loaded 5m 3s ago, from metallb-system
+                     BGPPeer metallb-system/tor2: spec.peerASN: 0: expected an AS
+                     number from 1 to 4294967295
+      peers          1 of 3 Established, 1 disabled
+      BFD            1 of 2 Up
+      prefixes       3 of 9 sent, 1 cannot be sent
+      Services       4, 2 announced, 1 pending
+      drain          routes have GRACEFUL_SHUTDOWN, 50s ago, requested by operator
+      watches        1 of 2 work; bgppeers: forbidden
+      dataplane      kube-proxy is not healthy; 1 held, 0 depreferenced, 0 withdrawn
+      log level      info
+    ");
+        let wide = text(&status, ViewFormat::Wide);
+        assert!(wide.contains("  warning  peer tor3: ") && !wide.contains(" more"), "{wide}");
+    }
+
+    #[test]
+    fn a_controller_has_no_sessions() {
+        let mut status = healthy();
+        status["program"] = json!("controller");
+        status["node"] = Value::Null;
+        status["leader"] = json!(true);
+        insta::assert_snapshot!(text(&status, ViewFormat::Text), @r"
+    FerroLB 0.1.0 controller, leader, up 1d 3h
+
+    No problems.
+
+      configuration  valid, loaded 5m 3s ago, from manifests
+      Services       3
+      drain          none
+      log level      info
+    ");
+    }
+}

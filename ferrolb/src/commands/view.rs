@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::Failure;
 use crate::client::{Client, ClientError};
-use crate::input::{Found, ViewArgs};
+use crate::input::{Found, PlaceArgs, ViewArgs};
 use crate::output::{Look, Page, Style, ViewFormat, stdout_width};
 
 /// Shows a view of a process once, or as often as `--watch` says.
@@ -20,16 +20,12 @@ pub(crate) async fn show(
     args: &ViewArgs,
     view: impl AsyncFn(&Client, &mut Page<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let found = args.place.find().await?;
-    let look = Look { format: args.output, style: Style::of_stdout(), width: stdout_width() };
-
     let Some(interval) = args.watch else {
-        let mut out = BufWriter::new(io::stdout().lock());
-        let mut page = Page::new(look, &mut out);
-        let shown = view(&found.client, &mut page).await;
-        page.write(|out, _| out.flush())?;
-        return shown.map_err(|failure| with_note(failure, &found));
+        return on_stdout(&args.place, args.output, view).await;
     };
+
+    let found = args.place.find().await?;
+    let look = look(args.output);
 
     let is_redrawn = look.format != ViewFormat::Json && has_screen();
     let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
@@ -70,6 +66,28 @@ pub(crate) async fn show(
             () = sleep_until(next) => {}
         }
     }
+}
+
+/// Shows a view of a process once.
+///
+/// # Errors
+///
+/// The errors of the view, or there is no process to ask.
+pub(crate) async fn on_stdout(
+    place: &PlaceArgs,
+    format: ViewFormat,
+    view: impl AsyncFn(&Client, &mut Page<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let found = place.find().await?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut page = Page::new(look(format), &mut out);
+    let shown = view(&found.client, &mut page).await;
+    page.write(|out, _| out.flush())?;
+    shown.map_err(|failure| with_note(failure, &found))
+}
+
+fn look(format: ViewFormat) -> Look {
+    Look { format, style: Style::of_stdout(), width: stdout_width() }
 }
 
 /// Adds what is known about sockets that cannot be used to the failure of a request.
@@ -148,6 +166,22 @@ impl Write for Screen {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Returns what is written for a terminal of 80 columns without colours; in the wide format, for one of any width.
+#[cfg(test)]
+pub(super) fn shown(
+    format: ViewFormat,
+    write: impl FnOnce(&mut dyn Write, Look) -> io::Result<()>,
+) -> String {
+    let width = (format == ViewFormat::Text).then_some(80);
+    let mut out = Vec::new();
+    write(&mut out, Look { format, style: Style::Plain, width }).unwrap();
+
+    let text = String::from_utf8(out).unwrap();
+    let longest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
+    assert!(width.is_none_or(|width| longest <= width), "{longest} columns:\n{text}");
+    text
 }
 
 #[cfg(test)]

@@ -24,11 +24,6 @@ impl Fields {
         self.rows.push((name.to_string(), value));
     }
 
-    /// Returns the number of fields.
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     /// Writes the fields. No line is longer than `limit`, unless a single word is.
     pub(crate) fn write(
         &self,

@@ -5,6 +5,7 @@
 mod age;
 mod changes;
 mod cluster_view;
+mod counted;
 mod fields;
 mod fold;
 mod format;
@@ -19,6 +20,7 @@ mod time_of_day;
 pub(crate) use age::{age, ago};
 pub use changes::changes;
 pub use cluster_view::{ClusterView, RouteRow, ServiceRow, SessionRow, WithheldRow};
+pub(crate) use counted::counted;
 pub(crate) use fields::Fields;
 pub(crate) use fold::{fold, fold_all, stdout_width};
 pub use format::{LogFormat, OutputFormat, ViewFormat};

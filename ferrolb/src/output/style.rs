@@ -38,7 +38,7 @@ impl Style {
     }
 
     /// Returns text with the parameters of an SGR sequence, if there are both.
-    pub(super) fn paint_if(self, code: &str, text: &str) -> String {
+    pub(crate) fn paint_if(self, code: &str, text: &str) -> String {
         if code.is_empty() || text.is_empty() { text.to_owned() } else { self.paint(code, text) }
     }
 }

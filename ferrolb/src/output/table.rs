@@ -59,6 +59,22 @@ impl Table {
         Self { title: title.into(), headings: headings.to_vec(), rows, notes }
     }
 
+    /// Removes these columns, the first one first, until the table fits into `limit`.
+    pub(crate) fn drop_columns_to_fit(&mut self, limit: Option<usize>, columns: &[&str]) {
+        let Some(limit) = limit else { return };
+        for heading in columns {
+            let least: usize = self.column_widths(longest_word).iter().map(|it| it + GAP).sum();
+            if least <= limit {
+                return;
+            }
+            let Some(column) = self.headings.iter().position(|it| it == heading) else { continue };
+            self.headings.remove(column);
+            for row in self.rows.iter_mut().filter(|row| column < row.len()) {
+                row.remove(column);
+            }
+        }
+    }
+
     /// Adds a row.
     pub(crate) fn row(&mut self, cells: impl Into<Vec<Cell>>) {
         self.rows.push(cells.into());

@@ -163,7 +163,7 @@ fn stands_alone(words: &[String]) -> bool {
         return false;
     }
     match words[1].as_str() {
-        "run" | "controller" | "speaker" => false,
+        "run" | "controller" | "speaker" | "status" | "peers" | "peer" | "events" => false,
         "lab" => has("--once"),
         "explain" | "router-config" => has("--from") && !asks,
         "diff" => (has("--from") || (words.len() == 4 && !has("--drain"))) && !asks,

@@ -11,7 +11,7 @@ use ferrolb_api::{
 use super::list::error;
 use super::{asn, state, state_age};
 use crate::output::{
-    BOLD, DIM, Fields, GREEN, Look, RED, Table, YELLOW, age, ago, coloured, plain,
+    BOLD, DIM, Fields, GREEN, Look, RED, Table, YELLOW, age, ago, coloured, counted, plain,
 };
 
 /// Writes a peer.
@@ -90,7 +90,12 @@ fn session(peer: &Peer, detail: &PeerDetail, now: Timestamp) -> Fields {
     let failed = detail.connect_retry_counter;
     fields.add(
         "history",
-        plain(format!("up {came_up} times, lost {} times, {failed} failed attempts", peer.flaps)),
+        plain(format!(
+            "up {}, lost {}, {} to connect",
+            counted(came_up, "time", "times"),
+            counted(peer.flaps, "time", "times"),
+            counted(failed, "failed attempt", "failed attempts"),
+        )),
     );
     add_errors(&mut fields, peer, detail, now);
     fields
@@ -107,11 +112,8 @@ fn add_negotiated(fields: &mut Fields, negotiated: &Negotiated, detail: &PeerDet
     fields.add(
         "session",
         plain(format!(
-            "{kind}, router {} ({}), ours {} ({})",
-            negotiated.remote_asn,
-            negotiated.remote_identifier,
-            negotiated.local_asn,
-            negotiated.local_identifier
+            "{kind}, identifier {}, ours is {}",
+            negotiated.remote_identifier, negotiated.local_identifier
         )),
     );
     fields.add("families", plain(negotiated.families.join(", ")));
@@ -137,7 +139,7 @@ fn add_errors(fields: &mut Fields, peer: &Peer, detail: &PeerDetail, now: Timest
     let is_down = peer.state != super::ESTABLISHED;
     let colour = if is_down { RED } else { "" };
     // The last error is one of the two others, if they are known.
-    let ends = [("last end", &detail.last_down), ("last failure", &detail.last_failure)];
+    let ends = [("last ended", &detail.last_down), ("last failure", &detail.last_failure)];
     let mut ends: Vec<_> =
         ends.into_iter().filter_map(|(name, it)| Some((name, it.as_ref()?))).collect();
     if ends.is_empty() {
@@ -208,16 +210,14 @@ fn opens(sent: Option<&Open>, received: Option<&Open>, now: Timestamp) -> Table 
 fn messages(messages: &Messages) -> Table {
     let mut table = Table::new("Messages", &["TYPE", "SENT", "RECEIVED"]);
     let Messages { sent, received, .. } = messages;
-    let types: [(&str, fn(&MessageCounts) -> u64); 5] = [
-        ("OPEN", |it| it.open),
-        ("UPDATE", |it| it.update),
-        ("NOTIFICATION", |it| it.notification),
-        ("KEEPALIVE", |it| it.keepalive),
-        ("ROUTE-REFRESH", |it| it.route_refresh),
-    ];
-    for (name, count) in types {
+    let mut row = |name: &str, count: fn(&MessageCounts) -> u64| {
         table.row([plain(name), plain(count(sent)), plain(count(received))]);
-    }
+    };
+    row("OPEN", |it| it.open);
+    row("UPDATE", |it| it.update);
+    row("NOTIFICATION", |it| it.notification);
+    row("KEEPALIVE", |it| it.keepalive);
+    row("ROUTE-REFRESH", |it| it.route_refresh);
     table.row([plain("octets"), plain(messages.octets_sent), plain(messages.octets_received)]);
     table
 }
@@ -249,7 +249,14 @@ fn of_bfd(bfd: &Bfd, now: Timestamp) -> Fields {
             bfd.packets_sent, bfd.packets_received, bfd.packets_discarded
         )),
     );
-    fields.add("history", plain(format!("up {} times, lost {} times", bfd.ups, bfd.failures)));
+    fields.add(
+        "history",
+        plain(format!(
+            "up {}, lost {}",
+            counted(bfd.ups, "time", "times"),
+            counted(bfd.failures, "time", "times"),
+        )),
+    );
     if let Some(at) = bfd.last_down_at {
         fields.add("last lost", plain(ago(at, now)));
     }

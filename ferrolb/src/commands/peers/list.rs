@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use ferrolb_api::{Failure, Peer, Timestamp};
 
 use super::{asn, bfd_state, state, state_age};
-use crate::output::{DIM, Look, RED, Table, ViewFormat, ago, coloured, plain};
+use crate::output::{DIM, Look, RED, Table, ViewFormat, ago, coloured, counted, plain};
 
 /// Writes the table. In the format for a narrow screen, the errors are below the rows.
 pub(super) fn write(
@@ -49,6 +49,9 @@ pub(super) fn write(
             add_notes(&mut table, peer, now);
         }
     }
+    if !is_wide {
+        table.drop_columns_to_fit(look.width, &["RCVD", "AS", "FLAPS"]);
+    }
     table.write(out, look.style, look.width)
 }
 
@@ -66,8 +69,9 @@ fn add_notes(table: &mut Table, peer: &Peer, now: Timestamp) {
     }
     if peer.prefixes.unsendable > 0 {
         table.note(plain(format!(
-            "{} prefixes cannot be sent: see ferrolb routes --peer {}",
-            peer.prefixes.unsendable, peer.name
+            "{} cannot be sent: see ferrolb routes --peer {}",
+            counted(peer.prefixes.unsendable, "prefix", "prefixes"),
+            peer.name
         )));
     }
 }
