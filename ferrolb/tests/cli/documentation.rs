@@ -1,5 +1,6 @@
 //! The commands in README, docs and `--help`. Each of them parses, and those that need neither a cluster nor a
-//! router are run.
+//! router are run. All commands of README are run, and those of the first chapter up to its router;
+//! `interop_getting_started` runs that one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,11 @@ use clap::{CommandFactory as _, Parser as _};
 use ferrolb::cli::Cli;
 use serde_json::{Value, json};
 
-use crate::world::{ferrolb, lab, reference, text};
+use crate::pages::{Shell, steps};
+use crate::run::{Router, manifests_for};
+use crate::world::{Process, ferrolb, lab, reference, text, wait_until};
+
+const FIRST_CHAPTER: &str = "docs/getting-started.md";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
@@ -55,7 +60,10 @@ fn commands(page: &str, word: &str) -> Vec<Vec<String>> {
         let line = line.split("  ").next().unwrap();
         let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
         if words.first().is_some_and(|first| first == word) {
-            commands.push(words);
+            // The rest is for the shell.
+            let ours =
+                words.into_iter().take_while(|it| ![">", "2>", "|", "&"].contains(&it.as_str()));
+            commands.push(ours.collect());
         }
     }
     commands
@@ -176,6 +184,10 @@ fn self_contained_commands_run_as_printed() {
     let folder = folder();
     let mut ran = Vec::new();
     for (name, page) in pages() {
+        // Its commands need those before them.
+        if name == FIRST_CHAPTER {
+            continue;
+        }
         for words in commands(&page, "ferrolb").into_iter().filter(|words| stands_alone(words)) {
             let mut arguments: Vec<_> = words[1..].iter().map(String::as_str).collect();
             if arguments[0] == "lab" {
@@ -193,6 +205,52 @@ fn self_contained_commands_run_as_printed() {
     {
         assert!(ran.iter().any(|it| it == command), "{command} is not among {ran:?}");
     }
+}
+
+/// `make lab`, `docker` and `kubectl` are the only commands of README that other tests run: `lab` is the command of its table
+/// below, and the tests of the installation apply the manifests. What is new here needs a test that runs it.
+#[test]
+fn every_command_of_the_readme_is_known_and_run_is_run() {
+    let page = fs::read_to_string(root().join("README.md")).unwrap();
+    let outside = page.split("```").step_by(2);
+    for line in outside.flat_map(str::lines).filter_map(|line| line.strip_prefix("    ")) {
+        let program = line.split_whitespace().next().unwrap();
+        assert!(["ferrolb", "make", "docker", "sed"].contains(&program), "{line}");
+    }
+
+    let run: Vec<_> = commands(&page, "ferrolb").into_iter().filter(|it| it[1] == "run").collect();
+    let [words] = &run[..] else { panic!("{run:?}") };
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let here = |word: &String| match word.as_str() {
+        "/etc/ferrolb" => manifests.path().to_str().unwrap().to_owned(),
+        "/var/lib/ferrolb/state.json" => {
+            manifests.beside("state.json").to_str().unwrap().to_owned()
+        }
+        other => other.to_owned(),
+    };
+    let words: Vec<_> = words[1..].iter().map(here).collect();
+    let mut process =
+        Process::start(ferrolb(&words.iter().map(String::as_str).collect::<Vec<_>>()));
+    wait_until("the table", || router.has_all());
+    process.signal("TERM");
+    assert_eq!(process.wait().code(), Some(0));
+    assert!(manifests.beside("state.json").exists());
+}
+
+#[test]
+fn the_first_chapter_runs_as_printed_up_to_its_router() {
+    let page = fs::read_to_string(root().join(FIRST_CHAPTER)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Shell::start(env!("CARGO_BIN_EXE_ferrolb"), folder.path(), false);
+    let steps = steps(&page);
+    let without_router = steps.iter().take_while(|step| step.section != "Start a router");
+    let mut ran = 0;
+    for step in without_router {
+        shell.take(step);
+        ran += 1;
+    }
+    assert!((5..steps.len()).contains(&ran), "{ran}");
 }
 
 #[test]

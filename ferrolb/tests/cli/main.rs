@@ -19,6 +19,8 @@ mod metallb;
 mod one_truth;
 mod options;
 mod packaging;
+#[path = "../support/pages.rs"]
+mod pages;
 mod questions;
 mod renamed;
 mod run;
