@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bgp_session::{DownReason, ErrorCode, Notification, TransportError};
+use bytes::Bytes;
 use clap::{CommandFactory as _, Parser as _};
 use ferrolb::cli::Cli;
 use serde_json::{Value, json};
@@ -309,4 +311,28 @@ fn files_and_targets_named_in_the_pages_exist() {
         }
     }
     assert!(files >= 5 && targets >= 1, "{files} {targets}");
+}
+
+/// Operators search the page for what they read in the log.
+#[test]
+fn the_page_of_troubles_has_the_words_of_each_reason() {
+    let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let transport = [
+        TransportError::Refused,
+        TransportError::TimedOut,
+        TransportError::TimedOutSigned,
+        TransportError::Unreachable,
+        TransportError::ClosedByPeer,
+        TransportError::ClosedBeforeOpen,
+        TransportError::Reset,
+        TransportError::Replaced,
+    ];
+    let silence = [ErrorCode::HOLD_TIMER_EXPIRED, ErrorCode::SEND_HOLD_TIMER_EXPIRED];
+    let silence = silence.map(|code| DownReason::Local(Notification::new(code, 0, Bytes::new())));
+    for reason in transport.map(DownReason::Transport).into_iter().chain(silence) {
+        assert!(page.contains(&format!("\n| `{reason}` |")), "{reason}");
+    }
+    for words in ["bad peer AS", "unacceptable hold time", "maximum number of prefixes reached"] {
+        assert!(page.contains(words), "{words}");
+    }
 }

@@ -25,3 +25,8 @@ pub fn build(root: &Path, destination: &Path) -> Result<()> {
     destination.clone_into(&mut book.config.build.build_dir);
     book.build()
 }
+
+/// The programs of a page compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/embedding.md")]
+struct Embedding;

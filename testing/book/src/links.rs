@@ -34,6 +34,7 @@ impl fmt::Display for Problem {
 ///
 /// A link to a file needs the file, and a link to an anchor needs a heading. A link from the book stays in the book, since
 /// the built book has nothing else. A link to another site needs `https` and a host. Each page of the book is in the summary.
+/// A path in the font of code, such as `docs/SUMMARY.md`, names a file that exists.
 ///
 /// # Errors
 ///
@@ -62,6 +63,12 @@ pub fn check(root: &Path) -> io::Result<Vec<Problem>> {
                 line: link.line,
                 text,
             }));
+        }
+        for (line, words) in &page.code {
+            if repository.is_missing_file(words) {
+                let text = format!("there is no {words}");
+                problems.push(Problem { page: name.clone(), line: *line, text });
+            }
         }
         for line in &page.html_links {
             let text = "this link is written in HTML, which is not checked: write it in Markdown"
@@ -130,6 +137,19 @@ impl Repository<'_> {
         } else {
             Some(format!("{target}: {} has no heading with the anchor {anchor}", file.display()))
         }
+    }
+
+    /// Returns true if this is the path of a file in one of the repository's directories, and the file is missing.
+    fn is_missing_file(&self, words: &str) -> bool {
+        let is_path = |it: char| it.is_ascii_alphanumeric() || "-_./".contains(it);
+        let Some((directory, _)) = words.split_once('/').filter(|_| words.chars().all(is_path))
+        else {
+            return false;
+        };
+        // Cargo's directory is empty in a new clone.
+        let is_ours = !["", ".", "..", "target"].contains(&directory);
+        let is_ours = is_ours && self.root.join(directory).is_dir();
+        is_ours && !self.root.join(words).exists()
     }
 
     /// Returns the pages of the book that its summary does not list, and those that it lists twice.

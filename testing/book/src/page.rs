@@ -25,6 +25,8 @@ pub struct Page {
     pub anchors: Vec<String>,
     /// The lines with links that are written in HTML, which nothing checks.
     pub html_links: Vec<usize>,
+    /// The words in the font of code, outside of blocks, with their lines: names of files, commands, keys.
+    pub code: Vec<(usize, String)>,
 }
 
 impl Page {
@@ -62,10 +64,16 @@ impl Page {
                     let anchor = anchor(&heading.take().unwrap_or_default());
                     page.anchors.push(unique(anchor, &mut used));
                 }
-                Event::Text(words) | Event::Code(words) => {
+                Event::Text(words) => {
                     if let Some(heading) = &mut heading {
                         heading.push_str(&words);
                     }
+                }
+                Event::Code(words) => {
+                    if let Some(heading) = &mut heading {
+                        heading.push_str(&words);
+                    }
+                    page.code.push((line_at(text, span.start), words.into_string()));
                 }
                 Event::Html(html) | Event::InlineHtml(html)
                     if html.contains("href=") || html.contains("src=") =>

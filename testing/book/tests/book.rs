@@ -101,6 +101,7 @@ fn each_kind_of_wrong_link_is_found_with_its_line() {
         (3, "[a](https://example..com/)", "expected https"),
         (3, "[a](<https://example.com/a b>)", "expected https"),
         (3, "<ftp://example.com/>", "expected https"),
+        (3, "`docs/gone.md`", "there is no docs/gone.md"),
         (5, "| a |\n| - |\n| [a](gone.md) |", "there is no gone.md"),
     ];
     for (line, text, expected) in cases {
@@ -120,7 +121,7 @@ fn each_kind_of_wrong_link_is_found_with_its_line() {
 fn right_links_and_examples_in_code_are_no_problems() {
     let page = "# A title, `with code` & more\n\n# Twice\n\n# Twice\n\n[a](#a-title-with-code--more) [b](#twice-1) \
                 [c](docs/a.md#part_1) [d](docs) [e](https://example.com/a?b=c#d) <https://example.com> [OPTIONS] \
-                `[f](gone.md)`\n\n```\n[g](gone.md)\n```\n\n    [h](gone.md)\n";
+                `[f](gone.md)` `docs/a.md` `docs/` `other/gone.md` `docs/*.md` `target/gone`\n\n```\n[g](gone.md)\n```\n\n    [h](gone.md)\n";
     let found = problems_of(&[
         ("README.md", page),
         ("docs/SUMMARY.md", "- [A](a.md)\n"),
