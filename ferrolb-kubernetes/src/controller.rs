@@ -54,7 +54,7 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
     let namespace = options.cluster.namespace.clone();
     let mut candidate = Candidate::new(client.clone(), &namespace, LEASE, &identity, election);
 
-    let process = Identity::new(Program::Controller, None, options.cluster.log_level.clone());
+    let process = options.cluster.process(Program::Controller, None);
     let mut standby = Standby::new(process.clone(), &namespace, candidate.leader());
     loop {
         tokio::select! {

@@ -6,7 +6,8 @@ use super::*;
 async fn the_names_of_a_service_are_stored_once() {
     let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
     let options = ControllerOptions::of_test("default");
-    let mut leader = Leader::new(Client::try_from(nowhere).unwrap(), &options);
+    let process = options.cluster.process(Program::Controller, None);
+    let mut leader = Leader::new(Client::try_from(nowhere).unwrap(), &options, process);
     for version in ["1", "2"] {
         let service = json!({"apiVersion": "v1", "kind": "Service",
             "metadata": {"namespace": "mail", "name": "smtp", "uid": version},

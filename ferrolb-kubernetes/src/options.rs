@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bgp_session::GracefulShutdown;
+use ferrolb_api::Program;
 use ferrolb_node::Error;
+use ferrolb_node::api::Identity;
 use ferrolb_node::http::{HttpServer, Listen, StatusRequest};
 use tokio::sync::mpsc;
 
@@ -93,6 +95,11 @@ impl ClusterOptions {
             });
         }
         watched
+    }
+
+    /// Returns the identity of a process that starts now.
+    pub(super) fn process(&self, program: Program, node: Option<&str>) -> Identity {
+        Identity::new(program, node.map(str::to_owned), self.log_level.clone())
     }
 
     /// Listens where the process should answer.

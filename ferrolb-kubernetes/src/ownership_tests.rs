@@ -112,7 +112,8 @@ fn client(server: &ApiServer) -> Client {
 fn leader(server: &ApiServer, namespace: &str, class: Option<&str>) -> Leader {
     let mut options = ControllerOptions::of_test(namespace);
     options.cluster.class = class.map(str::to_owned);
-    Leader::new(client(server), &options)
+    let process = options.cluster.process(Program::Controller, None);
+    Leader::new(client(server), &options, process)
 }
 
 async fn run(leader: &mut Leader, time: Duration) {

@@ -99,10 +99,9 @@ impl Speaker {
             ..PlannerOptions::default()
         };
 
-        let log_level = options.cluster.log_level.clone();
         Self {
             namespace,
-            identity: Identity::new(Program::Speaker, Some(node.clone()), log_level),
+            identity: options.cluster.process(Program::Speaker, Some(&node)),
             informer,
             engine: Engine::new(planning, Some(node.clone())),
             probing: NodeProbes::new(&node),

@@ -1,5 +1,6 @@
 //! The dataplane of a node that starts.
 
+use ferrolb_node::http::Listen;
 use lb_adapter::planner::PlannerOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -16,7 +17,8 @@ fn options(kube_proxy_port: u16) -> SpeakerOptions {
             config_map: "config".to_owned(),
             class: None,
             pod: None,
-            http: None,
+            listen: Listen::nowhere(),
+            log_level: "info".to_owned(),
         },
         node: "kube1".to_owned(),
         ignore_exclude_label: false,
