@@ -153,9 +153,13 @@ pub struct Drain {
     /// The time at which that stage began. None while the node serves.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<Timestamp>,
-    /// What requested the drain: `operator`, `annotation`, `taint` or `signal`.
+    /// What requests the drain: `operator`, `annotation`, `taint` or `signal`, or several of them, as in `operator, annotation`.
+    /// The node serves again once none of them does.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub requested_by: Option<String>,
+    /// The effect of the request that this answers, in words. Only in the answers to `POST /v1/drain` and `POST /v1/undrain`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub note: Option<String>,
 }
 
 /// The stages of a drain (RFC 8326).
