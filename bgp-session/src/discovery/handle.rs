@@ -16,9 +16,20 @@ use crate::{PeerConfig, PeerId, SpeakerError, Updated, command::SessionEnd, conf
 pub struct InterfaceHandle {
     interface: String,
     routes: watch::Sender<Option<Arc<RouteSet>>>,
+    disabled: watch::Sender<Option<String>>,
     updates: mpsc::Sender<UpdateRequest>,
     status: watch::Receiver<InterfaceStatus>,
     stop: oneshot::Sender<SessionEnd>,
+}
+
+/// The wishes of the handle that the task follows.
+pub(super) struct InterfaceWishes {
+    /// The routes to announce.
+    pub(super) routes: watch::Receiver<Option<Arc<RouteSet>>>,
+    /// The text for the neighbour's operator while the peer is disabled.
+    pub(super) disabled: watch::Receiver<Option<String>>,
+    /// Changes of the configuration.
+    pub(super) updates: mpsc::Receiver<UpdateRequest>,
 }
 
 /// The latest facts about the neighbour on an interface.
@@ -39,14 +50,22 @@ pub(super) struct UpdateRequest {
 }
 
 impl InterfaceHandle {
+    /// Returns a handle on the peer, and the receivers of its wishes. At first, it announces these routes.
     pub(super) fn new(
         interface: String,
-        routes: watch::Sender<Option<Arc<RouteSet>>>,
-        updates: mpsc::Sender<UpdateRequest>,
+        routes: Option<Arc<RouteSet>>,
         status: watch::Receiver<InterfaceStatus>,
         stop: oneshot::Sender<SessionEnd>,
-    ) -> Self {
-        Self { interface, routes, updates, status, stop }
+    ) -> (Self, InterfaceWishes) {
+        let (routes, receive_routes) = watch::channel(routes);
+        let (disabled, receive_disabled) = watch::channel(None);
+        let (updates, receive_updates) = mpsc::channel(WAITING_UPDATES);
+        let wishes = InterfaceWishes {
+            routes: receive_routes,
+            disabled: receive_disabled,
+            updates: receive_updates,
+        };
+        (Self { interface, routes, disabled, updates, status, stop }, wishes)
     }
 
     /// The interface's name.
@@ -58,6 +77,17 @@ impl InterfaceHandle {
     /// [`PeerHandle::set_routes`](crate::PeerHandle::set_routes).
     pub fn set_routes(&self, routes: impl Into<Arc<RouteSet>>) {
         self.routes.send_replace(Some(routes.into()));
+    }
+
+    /// Disables the present neighbour, and those that replace it, with a text for their operators; see
+    /// [`PeerHandle::disable`](crate::PeerHandle::disable). Effective soon.
+    pub fn disable(&self, message: &str) {
+        self.disabled.send_replace(Some(message.to_owned()));
+    }
+
+    /// Enables the neighbour after [`disable`](Self::disable). Effective soon.
+    pub fn enable(&self) {
+        self.disabled.send_if_modified(|disabled| disabled.take().is_some());
     }
 
     /// Changes the configuration in place, for the present neighbour and for those that replace it; see
@@ -138,12 +168,12 @@ impl InterfaceHandle {
     }
 
     async fn end(self, end: SessionEnd) {
-        let Self { stop, mut status, updates, routes, .. } = self;
+        let Self { stop, mut status, updates, routes, disabled, .. } = self;
         // A task that has ended already does not receive it.
         let _ = stop.send(end);
         // The task drops its end of the channel last.
         while status.changed().await.is_ok() {}
-        drop((updates, routes));
+        drop((updates, routes, disabled));
     }
 
     /// Waits until the status satisfies `wanted`. It may do so already. `None`: the speaker is gone.
@@ -154,3 +184,6 @@ impl InterfaceHandle {
         self.status.wait_for(wanted).await.ok().map(|status| status.clone())
     }
 }
+
+/// The number of changes of the configuration that may wait.
+const WAITING_UPDATES: usize = 4;

@@ -8,16 +8,15 @@ use std::{
     time::Duration,
 };
 
-use bgp_core::rib::RouteSet;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{oneshot, watch},
     time::{Instant, sleep, sleep_until},
 };
 use tracing::Instrument;
 
 use super::{
     InterfacePeer,
-    handle::{InterfaceHandle, InterfaceStatus, UpdateRequest},
+    handle::{InterfaceHandle, InterfaceStatus, InterfaceWishes, UpdateRequest},
     message::NdMessage,
 };
 use crate::{
@@ -44,20 +43,13 @@ impl Speaker {
 
         let (stop, stopped) = oneshot::channel();
         let (status, receive_status) = watch::channel(InterfaceStatus::default());
-        let (routes, receive_routes) = watch::channel(peer.routes.clone());
-        let (updates, receive_updates) = mpsc::channel(WAITING_UPDATES);
-        let finder = NeighborFinder {
-            peer,
-            speaker: Arc::downgrade(self.inner()),
-            routes: receive_routes,
-            updates: receive_updates,
-            status,
-            current: None,
-        };
-
         let span = tracing::info_span!("interface", %interface);
+        let (handle, wishes) =
+            InterfaceHandle::new(interface, peer.routes.clone(), receive_status, stop);
+        let speaker = Arc::downgrade(self.inner());
+        let finder = NeighborFinder { peer, speaker, wishes, status, current: None };
         tokio::spawn(finder.run(stopped).instrument(span));
-        Ok(InterfaceHandle::new(interface, routes, updates, receive_status, stop))
+        Ok(handle)
     }
 }
 
@@ -65,8 +57,7 @@ impl Speaker {
 struct NeighborFinder {
     peer: InterfacePeer,
     speaker: Weak<SpeakerInner>,
-    routes: watch::Receiver<Option<Arc<RouteSet>>>,
-    updates: mpsc::Receiver<UpdateRequest>,
+    wishes: InterfaceWishes,
     status: watch::Sender<InterfaceStatus>,
     current: Option<Neighbor>,
 }
@@ -100,7 +91,7 @@ impl NeighborFinder {
 
             tokio::select! {
                 () = sleep(PAUSE) => {}
-                Some(update) = self.updates.recv() => self.update(update).await,
+                Some(update) = self.wishes.updates.recv() => self.update(update).await,
                 stopped = &mut stopped => {
                     break stopped.unwrap_or_else(|_| SessionEnd::deconfigured());
                 }
@@ -141,12 +132,17 @@ impl NeighborFinder {
                     }
                     icmp6.send(&NdMessage::Advertisement.encode(), ALL_NODES)?;
                 }
-                changed = self.routes.changed() => {
+                changed = self.wishes.routes.changed() => {
                     if changed.is_ok() {
                         self.announce().await;
                     }
                 }
-                Some(update) = self.updates.recv() => self.update(update).await,
+                changed = self.wishes.disabled.changed() => {
+                    if changed.is_ok() {
+                        self.disable_or_enable().await;
+                    }
+                }
+                Some(update) = self.wishes.updates.recv() => self.update(update).await,
             }
 
             if self.speaker.strong_count() == 0 {
@@ -203,6 +199,9 @@ impl NeighborFinder {
                     status.peer = Some(id);
                     status.problem = None;
                 });
+                if self.wishes.disabled.borrow().is_some() {
+                    self.disable_or_enable().await;
+                }
                 self.announce().await;
                 // The neighbour may not have received an advertisement of ours yet.
                 timer.hurry();
@@ -232,13 +231,30 @@ impl NeighborFinder {
     }
 
     async fn announce(&mut self) {
-        let routes = self.routes.borrow_and_update().clone();
+        let routes = self.wishes.routes.borrow_and_update().clone();
         let (Some(current), Some(routes)) = (&self.current, routes) else { return };
         if current.handle.set_routes(routes).await.is_err() {
-            // Another handle has shut the neighbour down. Its next advertisement adds it again.
-            self.current = None;
-            self.status.send_modify(|status| status.peer = None);
+            self.forget();
         }
+    }
+
+    /// Disables the present neighbour, or enables it.
+    async fn disable_or_enable(&mut self) {
+        let disabled = self.wishes.disabled.borrow_and_update().clone();
+        let Some(current) = &self.current else { return };
+        let result = match disabled {
+            Some(message) => current.handle.disable(&message).await,
+            None => current.handle.enable().await,
+        };
+        if result.is_err() {
+            self.forget();
+        }
+    }
+
+    /// Forgets a neighbour that another handle has shut down. Its next advertisement adds it again.
+    fn forget(&mut self) {
+        self.current = None;
+        self.status.send_modify(|status| status.peer = None);
     }
 
     async fn end(&mut self, end: SessionEnd) {
@@ -285,8 +301,6 @@ impl AdvertisementTimer {
 const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 const ALL_ROUTERS: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 2);
 const LONGEST: usize = 1_500;
-/// The number of changes that may wait.
-const WAITING_UPDATES: usize = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 const QUICK: Duration = Duration::from_secs(1);
 /// The interval that FRR uses for such peers.

@@ -143,25 +143,25 @@ impl Reports {
         self.event(EventKind::PrefixWarning { family, held, limit });
     }
 
-    /// Reports an action of the operator.
+    /// Reports an action of the operator. The program that passed it on knows who that is, and logs it.
     pub(super) fn operator(&mut self, action: OperatorAction) {
         match &action {
             OperatorAction::Disable(text) => {
-                tracing::info!(text, "the operator disabled the peer");
+                tracing::debug!(text, "the operator disabled the peer");
                 self.changes.any = true;
                 self.changes.disabled = Some(Some(text.clone()));
             }
             OperatorAction::Enable => {
-                tracing::info!("the operator enabled the peer");
+                tracing::debug!("the operator enabled the peer");
                 self.changes.any = true;
                 self.changes.disabled = Some(None);
             }
-            OperatorAction::Reset(text) => tracing::info!(text, "the operator resets the session"),
+            OperatorAction::Reset(text) => tracing::debug!(text, "the operator resets the session"),
             OperatorAction::Refresh(family) => {
-                tracing::info!(%family, "the operator asks for the peer's routes again");
+                tracing::debug!(%family, "the operator asks for the peer's routes again");
             }
             OperatorAction::Resend(family) => {
-                tracing::info!(%family, "the operator sends our routes again");
+                tracing::debug!(%family, "the operator sends our routes again");
             }
         }
         self.event(EventKind::Operator(action));
