@@ -9,6 +9,7 @@ use bgp_session::{GracefulShutdown, IpNet, Route};
 use tokio::sync::Notify;
 
 use super::node_conditions::ConfiguredPeer;
+use ferrolb_node::events::{EventLog, RouteChanges, changed_routes};
 use ferrolb_node::metrics;
 use ferrolb_node::metrics::SessionSample;
 use ferrolb_node::sessions::{
@@ -25,27 +26,40 @@ pub(super) struct Announcer {
     sources: SourceAddresses,
     /// The configuration and routes that were last applied to the sessions.
     desired: BTreeMap<SessionKey, DesiredSession>,
-    /// Notified when a session changes.
-    changed: Arc<Notify>,
+    log: EventLog,
 }
 
 impl Announcer {
-    /// No sessions yet. `changed` is notified when a session changes.
-    pub(super) fn new(node: &str, changed: Arc<Notify>) -> Self {
+    /// No sessions yet. `changed` is notified when a session changes; `log` records what happens to sessions and routes.
+    pub(super) fn new(node: &str, changed: Arc<Notify>, log: EventLog) -> Self {
         Self {
             node: node.to_owned(),
-            sessions: Sessions::new(Arc::clone(&changed)),
+            sessions: Sessions::new(changed, log.clone()),
             sources: SourceAddresses::default(),
             desired: BTreeMap::new(),
-            changed,
+            log,
         }
+    }
+
+    /// Returns the sessions, for an action of an operator.
+    pub(super) fn sessions_mut(&mut self) -> &mut Sessions {
+        &mut self.sessions
     }
 
     /// Brings all sessions and their routes in line with the plan.
     pub(super) async fn reconcile(&mut self, engine: &Engine) {
-        self.desired = desired_sessions(engine, &mut self.sources);
+        let desired = desired_sessions(engine, &mut self.sources);
+        let changed = changed_routes(&self.desired, &desired);
+        self.desired = desired;
         for (session, error) in self.sessions.apply(&self.desired).await {
             tracing::error!("cannot open the session {session}: {error}");
+        }
+        self.record(&changed);
+    }
+
+    fn record(&self, changed: &BTreeMap<SessionKey, RouteChanges>) {
+        for (session, changes) in changed {
+            self.log.record_all(changes.events(session));
         }
     }
 
@@ -57,11 +71,12 @@ impl Announcer {
     ) -> bool {
         let Some(plan) = engine.plan(&self.node) else { return false };
         let sessions = change_routes(plan, routes, &mut self.desired);
-        for key in &sessions {
+        for key in sessions.keys() {
             if let Some(desired) = self.desired.get(key) {
                 self.sessions.announce(key, &desired.routes).await;
             }
         }
+        self.record(&sessions);
         !sessions.is_empty()
     }
 
@@ -124,7 +139,7 @@ impl Announcer {
 
     /// Starts over without sessions, after all of them have ended.
     pub(super) fn reset(&mut self) {
-        self.sessions = Sessions::new(Arc::clone(&self.changed));
+        self.sessions.forget_ended();
         self.desired.clear();
     }
 
@@ -139,18 +154,19 @@ impl Announcer {
     }
 }
 
-/// Applies the changes of a plan to the routes of the sessions. Returns the sessions whose routes have changed.
+/// Applies the changes of a plan to the routes of the sessions. Returns the changes for each session in question.
 fn change_routes(
     plan: &Plan,
     changed: BTreeSet<RouteKey>,
     desired: &mut BTreeMap<SessionKey, DesiredSession>,
-) -> BTreeSet<SessionKey> {
-    let mut touched = BTreeSet::new();
+) -> BTreeMap<SessionKey, RouteChanges> {
+    let mut touched: BTreeMap<SessionKey, RouteChanges> = BTreeMap::new();
     for RouteKey { peer, prefix, .. } in changed {
         let Some(peer_plan) = plan.peer(&peer) else { continue };
         let key = SessionKey::new(plan.node(), &*peer);
         let Some(session) = desired.get_mut(&key) else { continue };
 
+        let before = session.routes.get(&prefix).cloned();
         match peer_plan.routes.get(&prefix) {
             Some(route) => {
                 let attributes = Arc::clone(route.attributes());
@@ -158,7 +174,8 @@ fn change_routes(
             }
             None => drop(session.routes.remove(&prefix)),
         }
-        touched.insert(key);
+        let now = session.routes.get(&prefix);
+        touched.entry(key).or_default().note(prefix, before.as_ref(), now);
     }
     touched
 }

@@ -27,10 +27,11 @@ use super::resource::{Kind, WatchTarget};
 use super::service_status::{MANAGER, ServiceSnapshot};
 use super::service_status_writer::ServiceStatusWriter;
 use super::watch::WatchEvent;
-use super::{ControllerOptions, client};
-use ferrolb_api::Program;
+use super::{ControllerOptions, client, reachability};
+use ferrolb_api::{EventKind, Program};
 use ferrolb_node::Error;
 use ferrolb_node::api::{Identity, answer};
+use ferrolb_node::events::{NewEvent, allocation_events};
 use ferrolb_node::grace::GracePeriodChange;
 use ferrolb_node::http::{StatusRequest, next_request};
 use ferrolb_node::metrics;
@@ -47,14 +48,15 @@ use lb_adapter::planner::PlannerOptions;
 pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::new)?;
     let client = client::connect(options.cluster.kubeconfig.as_ref()).await?;
-    let (_http, mut requests) = options.cluster.listen().await?;
+    let process = options.cluster.process(Program::Controller, None);
+    reachability::record_in(process.events());
+    let (_http, mut requests) = options.cluster.listen(&process).await?;
 
     let identity = options.identity();
     let election = options.election;
     let namespace = options.cluster.namespace.clone();
     let mut candidate = Candidate::new(client.clone(), &namespace, LEASE, &identity, election);
 
-    let process = options.cluster.process(Program::Controller, None);
     let mut standby = Standby::new(process.clone(), &namespace, candidate.leader());
     loop {
         tokio::select! {
@@ -63,9 +65,14 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
             () = signals.any() => return Ok(()),
         }
 
+        let leading = NewEvent::info(EventKind::Leader, "this controller leads");
+        process.events().record(leading);
         let mut leader = Leader::new(client.clone(), &options, process.clone());
         tokio::select! {
-            _ = candidate.lead(leader.run(&mut requests)) => {}
+            _ = candidate.lead(leader.run(&mut requests)) => {
+                let text = "this controller no longer leads: the Lease could not be renewed";
+                process.events().record(NewEvent::warning(EventKind::Leader, text));
+            }
             () = signals.any() => {
                 drop(leader);
                 candidate.resign().await;
@@ -109,7 +116,8 @@ impl Leader {
 
         // A controller does not report refused resources.
         let unused = Arc::new(Notify::new());
-        let mut informer = Informer::new(client.clone(), &namespace, targets, unused);
+        let mut informer =
+            Informer::new(client.clone(), &namespace, targets, unused, identity.events().clone());
         // Address assignment need not wait for these.
         informer.watch_separately(WatchTarget::within(Kind::BgpNodeStatus, &namespace));
 
@@ -328,6 +336,7 @@ impl Leader {
 
     /// Publishes the Events of a change, and queues the statuses that it affects.
     fn follow(&mut self, Effects { events, written, .. }: Effects) {
+        self.identity.events().record_all(allocation_events(&events));
         for event in events {
             let NamespacedName { namespace, name, .. } = &*event.service;
             let reason = event.reason.as_str();

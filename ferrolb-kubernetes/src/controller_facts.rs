@@ -3,6 +3,7 @@
 //! Owns no state of the leader. [`ferrolb_node::api`] makes the answers.
 
 use ferrolb_api::{Configuration, ConfigurationState, Node, Watch};
+use ferrolb_node::actions::Controls;
 use ferrolb_node::api::{Identity, Process};
 use ferrolb_node::metrics::{self, Latency, Sample};
 use lb_adapter::engine::Engine;
@@ -31,6 +32,10 @@ impl Standby {
 impl Process for Standby {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn controls(&mut self) -> Controls<'_> {
+        Controls { identity: &self.identity, sessions: None, drain: None }
     }
 
     fn engine(&self) -> Option<&Engine> {
@@ -62,6 +67,10 @@ impl Process for Standby {
 impl Process for Leader {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn controls(&mut self) -> Controls<'_> {
+        Controls { identity: &self.identity, sessions: None, drain: None }
     }
 
     fn engine(&self) -> Option<&Engine> {

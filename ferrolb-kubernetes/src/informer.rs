@@ -18,6 +18,7 @@ use super::object_cache::{ConfigStatus, ObjectCache, ObjectCounts, Update};
 use super::resource::WatchTarget;
 use super::watch::{WatchEvent, Watches};
 use ferrolb_api::{Configuration, ConfigurationState, Watch};
+use ferrolb_node::events::{EventLog, configuration_loaded, configuration_refused};
 use ferrolb_node::metrics::{ApiSample, ConfigSample};
 use lb_adapter::engine::Engine;
 use lb_adapter::model::Config;
@@ -29,6 +30,7 @@ pub(super) struct Informer {
     has_synced: bool,
     /// The time at which the last configuration took effect.
     loaded_at: Option<Timestamp>,
+    log: EventLog,
 }
 
 /// The result of [`Informer::settle`].
@@ -50,13 +52,14 @@ impl Informer {
         namespace: &str,
         targets: Vec<WatchTarget>,
         changed: Arc<Notify>,
+        log: EventLog,
     ) -> Self {
         let cache = ObjectCache::new(namespace, targets.iter().map(|target| target.kind));
-        let mut watches = Watches::new(client, changed);
+        let mut watches = Watches::new(client, changed, log.clone());
         for target in targets {
             watches.watch(target);
         }
-        Self { watches, cache, has_synced: false, loaded_at: None }
+        Self { watches, cache, has_synced: false, loaded_at: None, log }
     }
 
     /// Starts to watch a target that is not part of the view: [`has_synced`](Self::has_synced) does not wait for it, and the
@@ -93,7 +96,13 @@ impl Informer {
         let before = self.cache.config_status().clone();
         let config = self.cache.settle();
         self.cache.take_new_problems().report(events);
-        Settled { config, has_new_status: *self.cache.config_status() != before }
+
+        let now = self.cache.config_status();
+        if now.errors != before.errors && now.is_stale() {
+            let errors: Vec<_> = now.errors.iter().map(ToString::to_string).collect();
+            self.log.record(configuration_refused(&errors, CONSEQUENCE));
+        }
+        Settled { config, has_new_status: *now != before }
     }
 
     /// Checks if everything has been listed. Returns true the first time that it has.
@@ -109,6 +118,7 @@ impl Informer {
     pub(super) fn note_loaded(&mut self) {
         self.loaded_at = Some(Timestamp::now());
         tracing::info!("the configuration has been loaded");
+        self.log.record(configuration_loaded());
     }
 
     /// Returns true if everything has been listed once.
@@ -169,3 +179,6 @@ impl Informer {
         ApiSample::new(updates, refused + failed_writes, self.watches.restarts())
     }
 }
+
+/// The consequence of an error in an object.
+const CONSEQUENCE: &str = "the last valid version of each object stays in force";

@@ -51,6 +51,7 @@ mod configuration_state;
 mod controller;
 mod controller_facts;
 mod dataplane;
+mod dataplane_events;
 mod drain;
 mod events;
 mod heartbeats;

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bgp_session::GracefulShutdown;
 use ferrolb_api::Program;
 use ferrolb_node::Error;
 use ferrolb_node::api::Identity;
+use ferrolb_node::drain::DrainTimes;
 use ferrolb_node::http::{HttpServer, Listen, StatusRequest};
+use ferrolb_node::log_level::LogLevel;
 use tokio::sync::mpsc;
 
 use super::dataplane::DataplaneOptions;
@@ -29,8 +30,8 @@ pub struct ClusterOptions {
     pub pod: Option<String>,
     /// The places where the process answers.
     pub listen: Listen,
-    /// The filter of the log, for `/v1/status`.
-    pub log_level: String,
+    /// The filter of the log.
+    pub log_level: LogLevel,
 }
 
 /// The settings of the controller.
@@ -55,10 +56,8 @@ pub struct SpeakerOptions {
     pub ignore_exclude_label: bool,
     /// The way in which sessions end when a signal ends the process.
     pub on_exit: OnExit,
-    /// The time for which a drain marks routes with GRACEFUL_SHUTDOWN (RFC 8326).
-    pub drain_marked: Duration,
-    /// The time between the withdrawal of the routes and the end of the sessions in a drain.
-    pub drain_withdrawn: Duration,
+    /// The times of a drain.
+    pub drain: DrainTimes,
     /// The annotation of the Node that requests a drain.
     pub drain_annotation: Option<String>,
     /// The key of the taint of the Node that requests a drain.
@@ -105,8 +104,9 @@ impl ClusterOptions {
     /// Listens where the process should answer.
     pub(super) async fn listen(
         &self,
+        process: &Identity,
     ) -> Result<(HttpServer, mpsc::Receiver<StatusRequest>), Error> {
-        HttpServer::start(self.listen.clone()).await
+        HttpServer::start(self.listen.clone(), process.events().clone()).await
     }
 }
 
@@ -114,16 +114,6 @@ impl ControllerOptions {
     /// Returns the identity of this process in the Lease. A restarted pod keeps its identity.
     pub(super) fn identity(&self) -> String {
         self.cluster.pod.clone().unwrap_or_else(|| format!("pid-{}", std::process::id()))
-    }
-}
-
-impl SpeakerOptions {
-    /// Returns the steps of a drain.
-    pub(super) fn graceful_shutdown(&self) -> GracefulShutdown {
-        GracefulShutdown::new()
-            .marked_for(self.drain_marked)
-            .withdrawn_for(self.drain_withdrawn)
-            .message(format!("{} is being drained", self.node))
     }
 }
 
@@ -139,7 +129,7 @@ impl ControllerOptions {
                 class: None,
                 pod: None,
                 listen: Listen::nowhere(),
-                log_level: "info".to_owned(),
+                log_level: LogLevel::fixed("info"),
             },
             election: ElectionConfig {
                 lease_duration: Duration::from_secs(15),

@@ -3,17 +3,21 @@
 //! Every request of the process, watches included, reports its outcome here, and leaves it to this module to log that the
 //! API server does not respond. The module that made a request logs its refusal.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tower::BoxError;
 
+use ferrolb_api::EventKind;
 use ferrolb_node::causes;
+use ferrolb_node::events::{EventLog, NewEvent};
 
 /// The reachability of the one API server that a process uses.
 static REACHABILITY: Mutex<Reachability> =
     Mutex::new(Reachability { failing_since: None, is_unreachable: false });
+/// The events of the process, in which outages are recorded.
+static EVENTS: OnceLock<EventLog> = OnceLock::new();
 
 /// The time for which all requests must fail before the API server counts as unreachable. Replacing a connection takes less.
 const GRACE: Duration = Duration::from_millis(500);
@@ -44,6 +48,17 @@ impl Reachability {
     }
 }
 
+/// Records outages in this log from now on. A process has one.
+pub(super) fn record_in(events: &EventLog) {
+    let _ = EVENTS.set(events.clone());
+}
+
+fn record(event: NewEvent) {
+    if let Some(events) = EVENTS.get() {
+        events.record(event);
+    }
+}
+
 /// Notes the outcome of a request: the status of the response, or the reason why there is none.
 pub(super) fn observe(response: Result<u16, &BoxError>) {
     match response {
@@ -57,14 +72,18 @@ pub(super) fn observe(response: Result<u16, &BoxError>) {
 pub(super) fn failed(why: &str) {
     let mut reach = REACHABILITY.lock().unwrap_or_else(PoisonError::into_inner);
     if reach.failed(Instant::now()) {
-        tracing::warn!("the API server is unreachable, everything stays as it is: {why}");
+        let text = format!("the API server is unreachable, everything stays as it is: {why}");
+        tracing::warn!("{text}");
+        record(NewEvent::warning(EventKind::Watch, text));
     }
 }
 
 fn responded() {
     let mut reach = REACHABILITY.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(outage) = reach.responded(Instant::now()) {
-        tracing::info!("the API server responds again, after {} s", outage.as_secs());
+        let text = format!("the API server responds again, after {} s", outage.as_secs());
+        tracing::info!("{text}");
+        record(NewEvent::info(EventKind::Watch, text));
     }
 }
 

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 use super::announcer::Announcer;
 use super::dataplane::Dataplane;
-use super::drain::{Drain, DrainStep};
+use super::dataplane_events::DataplaneEvents;
+use super::drain::DrainTrigger;
 use super::informer::{Informer, Settled};
 use super::node_status::SpeakerState;
 use super::pending_updates::{ChangeScope, PendingUpdates, Targets};
@@ -25,10 +26,13 @@ use super::resource::{Kind, WatchTarget};
 use super::service_bgp_status::AnnouncementChange;
 use super::speaker_reports::SpeakerReports;
 use super::watch::WatchEvent;
-use super::{OnExit, SpeakerOptions, announcement_events, client, events, node_status};
-use ferrolb_api::Program;
+use super::{
+    OnExit, SpeakerOptions, announcement_events, client, events, node_status, reachability,
+};
+use ferrolb_api::{DrainStage, Program};
 use ferrolb_node::Error;
 use ferrolb_node::api::{Identity, answer};
+use ferrolb_node::drain::{Drain, DrainRequester, DrainStep};
 use ferrolb_node::http::{StatusRequest, next_request};
 use ferrolb_node::metrics::Latency;
 use ferrolb_node::probe::NodeProbes;
@@ -45,9 +49,11 @@ use lb_adapter::planner::PlannerOptions;
 pub async fn speaker(options: SpeakerOptions) -> Result<(), Error> {
     let mut signals = Signals::new().map_err(Error::new)?;
     let client = client::connect(options.cluster.kubeconfig.as_ref()).await?;
-    let (_http, mut requests) = options.cluster.listen().await?;
+    let identity = options.cluster.process(Program::Speaker, Some(&options.node));
+    reachability::record_in(identity.events());
+    let (_http, mut requests) = options.cluster.listen(&identity).await?;
 
-    let mut speaker = Speaker::new(&client, &options);
+    let mut speaker = Speaker::new(&client, &options, identity);
     tokio::select! {
         () = speaker.run(&mut requests) => {}
         () = signals.any() => {}
@@ -68,6 +74,8 @@ pub(super) struct Speaker {
     pending: PendingUpdates,
     pub(super) announcer: Announcer,
     pub(super) drain: Drain,
+    drain_trigger: DrainTrigger,
+    dataplane_events: DataplaneEvents,
     reports: SpeakerReports,
     pub(super) latency: Latency,
     /// Notified when a session changes, or when the API server starts or stops refusing a watch.
@@ -75,9 +83,10 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    fn new(client: &Client, options: &SpeakerOptions) -> Self {
+    fn new(client: &Client, options: &SpeakerOptions, identity: Identity) -> Self {
         let node = options.node.clone();
         let changed = Arc::new(Notify::new());
+        let log = identity.events().clone();
 
         let mut targets = options.cluster.configuration();
         targets.extend([
@@ -87,7 +96,8 @@ impl Speaker {
             WatchTarget::all(Kind::Node).named(&node),
         ]);
         let namespace = options.cluster.namespace.clone();
-        let informer = Informer::new(client.clone(), &namespace, targets, Arc::clone(&changed));
+        let informer =
+            Informer::new(client.clone(), &namespace, targets, Arc::clone(&changed), log.clone());
 
         let planning = PlannerOptions {
             class: options.cluster.class.clone(),
@@ -101,14 +111,16 @@ impl Speaker {
 
         Self {
             namespace,
-            identity: options.cluster.process(Program::Speaker, Some(&node)),
+            identity,
             informer,
             engine: Engine::new(planning, Some(node.clone())),
-            probing: NodeProbes::new(&node),
+            probing: NodeProbes::new(&node, log.clone()),
             dataplane: Dataplane::new(client, options),
             pending: PendingUpdates::default(),
-            announcer: Announcer::new(&node, Arc::clone(&changed)),
-            drain: Drain::new(options),
+            announcer: Announcer::new(&node, Arc::clone(&changed), log.clone()),
+            dataplane_events: DataplaneEvents::new(&node, log.clone()),
+            drain: Drain::new(&node, options.drain, log),
+            drain_trigger: DrainTrigger::new(options),
             reports: SpeakerReports::new(client, options),
             latency: Latency::new(),
             changed,
@@ -130,7 +142,7 @@ impl Speaker {
                 change = self.probing.next() => self.take_probe_result(change).await,
                 changes = self.dataplane.next() => self.take_dataplane(changes).await,
                 () = self.changed.notified() => self.follow_sessions().await,
-                () = self.drain.ended() => self.note_drained(),
+                stage = self.drain.advanced() => self.note_drain_stage(stage),
                 change = self.reports.services.next(), if may_announce => self.report(change),
                 () = self.reports.node_status.due(), if has_synced => self.write_node_status(),
                 () = self.reports.configuration.object.due(), if has_synced => {
@@ -165,13 +177,7 @@ impl Speaker {
     fn take_one(&mut self, event: WatchEvent) {
         if let WatchEvent::Applied(Kind::Node, node) = &event {
             self.reports.set_owner(node);
-            if self.drain.observe(node) {
-                tracing::warn!(
-                    node = self.node,
-                    "the drain request was removed from the Node: announcing again"
-                );
-                self.pending.note_all(&self.engine);
-            }
+            self.drain_trigger.observe(node, &mut self.drain);
         }
 
         if let Some(update) = self.informer.take(event) {
@@ -221,6 +227,7 @@ impl Speaker {
             if changes.is_empty() {
                 break;
             }
+            self.dataplane_events.record(&changes);
             for change in changes {
                 self.apply(change);
             }
@@ -257,6 +264,8 @@ impl Speaker {
     }
 
     async fn take_dataplane(&mut self, changes: Vec<Change>) {
+        self.dataplane_events.record(&changes);
+        self.dataplane_events.record_proxy(self.dataplane.proxy_is_healthy());
         for change in changes {
             self.apply(change);
         }
@@ -274,29 +283,33 @@ impl Speaker {
         self.reports.node_status.mark();
     }
 
-    /// Starts or cancels a drain, as the Node requests.
+    /// Starts or ends a drain, as the Node and the operator request.
     async fn advance_drain(&mut self) {
         match self.drain.due() {
             None => return,
             Some(DrainStep::Begin) => {
-                tracing::warn!(node = self.node, "the Node requests a drain: draining");
                 self.drain.begin(self.announcer.drain(&self.drain.procedure()));
             }
             Some(DrainStep::Cancel) => {
-                tracing::warn!(node = self.node, "the drain was cancelled");
-                self.drain.cancel();
+                self.drain.serve();
                 self.pending.note_sessions();
+                self.announce().await;
+            }
+            Some(DrainStep::Resume) => {
+                self.drain.serve();
+                self.pending.note_all(&self.engine);
                 self.announce().await;
             }
         }
         self.reports.node_status.mark();
     }
 
-    fn note_drained(&mut self) {
-        tracing::warn!(node = self.node, "the drain is complete");
-        self.announcer.reset();
-        self.pending.note_all_services(&self.engine);
-        self.report_services();
+    fn note_drain_stage(&mut self, stage: DrainStage) {
+        if stage == DrainStage::Drained {
+            self.announcer.reset();
+            self.pending.note_all_services(&self.engine);
+            self.report_services();
+        }
         self.reports.node_status.mark();
     }
 
@@ -375,7 +388,7 @@ impl Speaker {
             peers: &self.announcer.configured_peers(&self.engine),
             sessions: &self.announcer.samples(&self.engine),
             services,
-            drain: self.drain.stage(),
+            drain: self.drain.sample(),
             refused: &self.informer.refused(),
             dataplane: &self.dataplane.problems(),
             clock: &self.reports.clock,
@@ -392,7 +405,7 @@ impl Speaker {
             other => other,
         };
         match on_exit {
-            OnExit::Drain => self.drain_at_exit(options, signals).await,
+            OnExit::Drain => self.drain_at_exit(signals).await,
             OnExit::Restart => self.announcer.close_for_restart().await,
             OnExit::Withdraw => {}
         }
@@ -406,8 +419,8 @@ impl Speaker {
     }
 
     /// Drains the node, and reports the progress. A drain that is under way continues, so that marked routes stay marked.
-    async fn drain_at_exit(&mut self, options: &SpeakerOptions, signals: &mut Signals) {
-        tracing::info!(marked = ?options.drain_marked, withdrawn = ?self.drain.withdrawn(), "draining");
+    async fn drain_at_exit(&mut self, signals: &mut Signals) {
+        self.drain.set_requested(DrainRequester::Signal, true);
         if self.drain.is_serving() {
             self.drain.begin(self.announcer.drain(&self.drain.procedure()));
         }
@@ -416,7 +429,7 @@ impl Speaker {
         let has_synced = self.informer.has_synced();
         while !self.drain.is_drained() {
             tokio::select! {
-                () = self.drain.ended() => {}
+                _ = self.drain.advanced() => self.reports.node_status.mark(),
                 // A second signal ends the wait.
                 () = signals.any() => self.drain.finish(),
                 () = self.reports.node_status.due(), if has_synced => self.write_node_status(),

@@ -2,8 +2,8 @@
 //!
 //! Owns no state. [`ferrolb_node::api`] makes the answers.
 
-use bgp_session::DrainStage as SessionDrain;
-use ferrolb_api::{Configuration, Dataplane, Drain, DrainStage, Watch};
+use ferrolb_api::{Configuration, Dataplane, Drain, Watch};
+use ferrolb_node::actions::Controls;
 use ferrolb_node::api::{Identity, Process};
 use ferrolb_node::metrics::{self, Sample};
 use ferrolb_node::sessions::Sessions;
@@ -14,6 +14,14 @@ use super::speaker::Speaker;
 impl Process for Speaker {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn controls(&mut self) -> Controls<'_> {
+        Controls {
+            identity: &self.identity,
+            sessions: Some(self.announcer.sessions_mut()),
+            drain: Some(&mut self.drain),
+        }
     }
 
     fn engine(&self) -> Option<&Engine> {
@@ -43,14 +51,7 @@ impl Process for Speaker {
     }
 
     fn drain(&self) -> Drain {
-        let stage = if self.drain.is_serving() {
-            DrainStage::Serving
-        } else if self.drain.is_drained() {
-            DrainStage::Drained
-        } else {
-            self.stage_of_sessions()
-        };
-        Drain { stage, ..Drain::default() }
+        self.drain.status()
     }
 
     fn watches(&self) -> Vec<Watch> {
@@ -74,25 +75,11 @@ impl Process for Speaker {
             sessions: self.announcer.samples(&self.engine),
             probes: metrics::probe_samples(&self.engine, &self.node),
             announced: metrics::announced_addresses(&self.engine, &self.node),
-            drain: self.drain.stage(),
+            drain: self.drain.sample(),
             dataplane: Some(self.dataplane.sample()),
             api: self.informer.api_sample(0),
             ..Sample::default()
         };
         metrics::encode(&sample, &self.latency).unwrap_or_default()
-    }
-}
-
-impl Speaker {
-    /// Returns the stage of a drain that is under way: that of the session which is furthest.
-    fn stage_of_sessions(&self) -> DrainStage {
-        let samples = self.announcer.samples(&self.engine);
-        let mut stages =
-            samples.iter().filter_map(|sample| Some(sample.status.peer.as_ref()?.drain));
-        if stages.any(|stage| stage == SessionDrain::Withdrawn) {
-            DrainStage::Withdrawn
-        } else {
-            DrainStage::Marked
-        }
     }
 }

@@ -27,7 +27,9 @@ use tokio::task::JoinSet;
 use super::object_tree::ObjectTree;
 use super::reachability;
 use super::resource::{Kind, ObjectName, WatchTarget};
+use ferrolb_api::EventKind;
 use ferrolb_node::causes;
+use ferrolb_node::events::{EventLog, NewEvent};
 
 /// An event of a watch.
 #[derive(Debug)]
@@ -77,6 +79,7 @@ type Restarts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
 struct RefusedResources {
     reasons: Arc<Mutex<BTreeMap<&'static str, String>>>,
     changed: Arc<Notify>,
+    log: EventLog,
 }
 
 impl RefusedResources {
@@ -89,6 +92,8 @@ impl RefusedResources {
         let before = self.lock().insert(resource, why.to_owned());
         let is_new = before.as_deref() != Some(why);
         if is_new {
+            let text = format!("the API server refuses to list or to watch {resource}: {why}");
+            self.log.record(NewEvent::error(EventKind::Watch, text));
             self.changed.notify_one();
         }
         is_new
@@ -98,6 +103,8 @@ impl RefusedResources {
     fn remove(&self, resource: &'static str) -> bool {
         let was_refused = self.lock().remove(resource).is_some();
         if was_refused {
+            let text = format!("the API server no longer refuses {resource}");
+            self.log.record(NewEvent::info(EventKind::Watch, text));
             self.changed.notify_one();
         }
         was_refused
@@ -117,9 +124,9 @@ const ABSENT: Duration = Duration::from_secs(20);
 
 impl Watches {
     /// No watches yet. `changed` is notified when the [refused](Self::refused) resources change.
-    pub(super) fn new(client: Client, changed: Arc<Notify>) -> Self {
+    pub(super) fn new(client: Client, changed: Arc<Notify>, log: EventLog) -> Self {
         let (sender, events) = mpsc::channel(QUEUE);
-        let refused = RefusedResources { changed, ..RefusedResources::default() };
+        let refused = RefusedResources { changed, log, ..RefusedResources::default() };
         let tasks = JoinSet::new();
         Self { client, tasks, sender, events, restarts: Restarts::default(), refused }
     }

@@ -13,11 +13,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod actions;
 pub mod api;
 pub mod descriptors;
+pub mod drain;
+pub mod events;
 pub mod files;
 pub mod grace;
 pub mod http;
+pub mod log_level;
 pub mod metrics;
 pub mod probe;
 pub mod sessions;

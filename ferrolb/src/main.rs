@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use dlmalloc::GlobalDlmalloc;
 use ferrolb::Failure;
-use ferrolb::cli::{Cli, Command, LogArgs, LogFilter};
+use ferrolb::cli::{Cli, Command, LogArgs, LogFilter, LogFilterError};
 use ferrolb::commands::{
     check, decode, diff, events, explain, lab, migrate, peer, peers, replay, router_config, run,
     status,
@@ -18,7 +18,9 @@ use ferrolb::output::{LogFormat, Problems, Style};
 #[cfg(feature = "kubernetes")]
 use ferrolb_kubernetes as kubernetes;
 use ferrolb_node::descriptors;
+use ferrolb_node::log_level::LogLevel;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// An allocator that needs a little less memory than glibc's for thousands of small objects, and is the same with any
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let problems = Problems::new(cli.log.log_format);
 
-    let result = init_log(&cli).and_then(|filter| run_command(cli.command, filter, problems));
+    let result = init_log(&cli).and_then(|log_level| run_command(cli.command, log_level, problems));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -40,7 +42,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_command(command: Command, filter: LogFilter, problems: Problems) -> Result<(), Failure> {
+fn run_command(command: Command, log_level: LogLevel, problems: Problems) -> Result<(), Failure> {
     match &command {
         Command::Decode(args) => return decode::run(args),
         Command::Replay(args) => return replay::run(args),
@@ -63,8 +65,8 @@ fn run_command(command: Command, filter: LogFilter, problems: Problems) -> Resul
         .map_err(Failure::unusable)?;
 
     let result = match command {
-        Command::Lab(args) => runtime.block_on(lab::run(args, filter.to_string(), problems)),
-        Command::Run(args) => runtime.block_on(run::run(args, filter.to_string(), problems)),
+        Command::Lab(args) => runtime.block_on(lab::run(args, log_level, problems)),
+        Command::Run(args) => runtime.block_on(run::run(args, log_level, problems)),
         Command::Status(args) => runtime.block_on(status::run(&args)),
         Command::Peers(args) => runtime.block_on(peers::run(&args)),
         Command::Events(args) => runtime.block_on(events::run(&args, problems)),
@@ -72,13 +74,13 @@ fn run_command(command: Command, filter: LogFilter, problems: Problems) -> Resul
         #[cfg(feature = "kubernetes")]
         Command::Controller(args) => {
             let mut options = args.options()?;
-            options.cluster.log_level = filter.to_string();
+            options.cluster.log_level = log_level;
             runtime.block_on(kubernetes::controller(options)).map_err(Failure::from)
         }
         #[cfg(feature = "kubernetes")]
         Command::Speaker(args) => {
             let mut options = args.options();
-            options.cluster.log_level = filter.to_string();
+            options.cluster.log_level = log_level;
             runtime.block_on(kubernetes::speaker(options)).map_err(Failure::from)
         }
         other => Err(Failure::Unusable(format!("unknown command {other:?}"))),
@@ -89,8 +91,8 @@ fn run_command(command: Command, filter: LogFilter, problems: Problems) -> Resul
     result
 }
 
-/// Starts the log, and returns its filter.
-fn init_log(cli: &Cli) -> Result<LogFilter, Failure> {
+/// Starts the log, and returns its filter, which can be changed.
+fn init_log(cli: &Cli) -> Result<LogLevel, Failure> {
     let LogArgs { log_level, log_format, .. } = &cli.log;
     // RUST_LOG is set for programs in general. An error in it must not stop this one.
     let rust_log = std::env::var("RUST_LOG").unwrap_or_default().parse::<LogFilter>();
@@ -101,7 +103,8 @@ fn init_log(cli: &Cli) -> Result<LogFilter, Failure> {
     };
 
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-    let registry = tracing_subscriber::registry().with(filter.clone().into_targets());
+    let (targets, handle) = reload::Layer::new(filter.clone().into_targets());
+    let registry = tracing_subscriber::registry().with(targets);
     match log_format {
         LogFormat::Text => {
             let is_coloured = Style::of_stderr() == Style::Coloured;
@@ -113,7 +116,13 @@ fn init_log(cli: &Cli) -> Result<LogFilter, Failure> {
     if let Err(error) = rust_log {
         tracing::warn!("ignoring RUST_LOG: {error}");
     }
-    Ok(filter)
+    Ok(LogLevel::new(filter.to_string(), move |text| {
+        let filter: LogFilter = text.parse().map_err(|error: LogFilterError| error.to_string())?;
+        if filter.is_empty() {
+            return Err("expected a level, such as info, or MODULE=LEVEL, found nothing".to_owned());
+        }
+        handle.reload(filter.into_targets()).map_err(|error| error.to_string())
+    }))
 }
 
 fn default_level(command: &Command) -> &'static str {

@@ -7,6 +7,7 @@
 use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -51,6 +52,13 @@ fn bird_keeps_its_routes_on_a_broken_file_and_loses_those_of_a_deleted_service()
 fn frr_keeps_its_routes_on_a_broken_file_and_loses_those_of_a_deleted_service() {
     if requested() {
         a_broken_file_changes_nothing_until_it_is_mended::<Frr>();
+    }
+}
+
+#[test]
+fn bird_shows_the_text_of_an_operator_who_disables_its_session() {
+    if requested() {
+        an_operator_disables_a_peer_and_enables_it();
     }
 }
 
@@ -212,6 +220,28 @@ fn a_broken_file_changes_nothing_until_it_is_mended<R: Router>() {
     assert_eq!(cluster.sessions(), sessions, "no session was lost on the way");
 }
 
+/// Disables and enables the session of one node, with the command for it.
+fn an_operator_disables_a_peer_and_enables_it() {
+    let cluster = Cluster::<Bird>::start();
+    cluster.expect_paths(SMTP, &[1]);
+    let act = |action: &str, more: &[&str]| {
+        let mut command = Command::new(FERROLB);
+        command.args(["peer", action, "172.22.35.1:179"]).args(more);
+        let output = command.arg("--socket").arg(cluster.socket(1)).output().expect("the command");
+        assert!(output.status.success(), "{action}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+
+    act("disable", &["--message", "rack 7 moves until noon"]);
+    let node = address(NODES[1].1);
+    wait_until(SOON, "the text at the router", || {
+        let error = cluster.router.session(node)?.last_error;
+        if error.contains("rack 7 moves until noon") { Ok(()) } else { Err(error) }
+    });
+    wait_until(SOON, "the withdrawal", || cluster.router.path_count(SMTP, 0));
+    act("enable", &[]);
+    cluster.expect_paths(SMTP, &[1]);
+}
+
 /// Kills and restarts a node, with graceful restart on both sides.
 fn a_killed_node_loses_no_route<R: Router>() {
     let neighbors = |neighbor: Neighbor| neighbor.graceful_restart(120);
@@ -310,7 +340,7 @@ impl<R: Router> Cluster<R> {
     ) -> Self {
         let mut cluster = Self::without_nodes(RouterConfig::new(ROUTER, ROUTER_AS));
         cluster.configure(peer, rest);
-        let output = std::process::Command::new(FERROLB)
+        let output = Command::new(FERROLB)
             .args(["router-config", "--with-passwords", "--for", system, "--from"])
             .arg(cluster.manifests.path())
             .output()
@@ -349,7 +379,12 @@ impl<R: Router> Cluster<R> {
         Process::start(&self.hosts[index], Path::new(FERROLB), |command| {
             command.arg("run").arg(self.manifests.path()).args(["--node", name]);
             command.arg("--state-file").arg(self.states.path().join(format!("{name}.json")));
+            command.arg("--socket").arg(self.socket(index));
         })
+    }
+
+    fn socket(&self, index: usize) -> PathBuf {
+        self.states.path().join(format!("{}.sock", NODES[index].0))
     }
 
     /// Waits until a prefix is held through exactly these nodes, and checks each path.

@@ -365,6 +365,11 @@ impl Dataplane {
         Some(self.gate.next_overdue(self.now(), OVERDUE)?.instant(self.begin))
     }
 
+    /// Returns true if kube-proxy reports that it is healthy; `None` if it has never answered.
+    pub(super) fn proxy_is_healthy(&self) -> Option<bool> {
+        self.gate.proxy_is_healthy()
+    }
+
     /// Returns the state for metrics.
     pub(super) fn sample(&self) -> DataplaneSample {
         let counts = self.gate.counts();

@@ -37,6 +37,7 @@ pub use routes::{RouteFilter, RouteOwners, RouteSource};
 pub(crate) use routes::{parse_cursor, parse_prefix};
 pub use services::{ServicePage, service_explanation};
 
+use crate::actions;
 use crate::http::StatusRequest;
 use crate::sessions::SessionKey;
 
@@ -117,6 +118,8 @@ pub enum Refused {
     BadRequest(ApiError),
     /// There is no such thing.
     NotFound(ApiError),
+    /// The state of the process, or of a session, does not allow it.
+    Conflict(ApiError),
     /// The process cannot answer this now.
     Unavailable(ApiError),
 }
@@ -140,7 +143,18 @@ pub async fn answer(process: &mut impl Process, request: StatusRequest) {
             }
             drop(reply.send(reply_to(process, query)));
         }
+        StatusRequest::Act(action, reply) => actions::act(process, action, reply).await,
     }
+}
+
+/// Returns the session with the peer that a name means.
+///
+/// # Errors
+///
+/// There is none, or several nodes have it.
+pub(crate) fn session_of(process: &impl Process, peer: &PeerName) -> Result<SessionKey, Refused> {
+    let facts = peers::find(process, process::leading_engine(process)?, peer)?;
+    Ok(facts.key())
 }
 
 /// Returns the answer to a question.

@@ -122,6 +122,11 @@ pub(super) fn among<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl PeerFacts<'_> {
+    /// Returns the key of the session.
+    pub(super) fn key(&self) -> SessionKey {
+        SessionKey::new(self.node, &self.plan.peer.name)
+    }
+
     /// Returns the row of the peer.
     pub(super) fn peer(&self) -> Peer {
         let Self { node, plan, status, .. } = self;
@@ -136,7 +141,7 @@ impl PeerFacts<'_> {
             asn: negotiated.map(|it| it.remote_asn.0).or_else(|| configured.map(|asn| asn.0)),
             local_asn: negotiated.map_or_else(|| plan.peer.shown_asn().0, |it| it.local_asn.0),
             state: status.state().to_string(),
-            disabled: session.is_some_and(|session| session.disabled),
+            disabled: status.disabled.is_some(),
             state_seconds: session.map(|session| session.time_in_state().as_secs_f64()),
             families: status.families().unwrap_or_default(),
             prefixes: self.prefixes(),

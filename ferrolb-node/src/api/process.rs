@@ -5,31 +5,40 @@
 use std::future::{Future, ready};
 use std::time::Instant;
 
-use ferrolb_api::{ApiError, Configuration, Dataplane, Drain, Node, Program, Timestamp, Watch};
+use ferrolb_api::{
+    ApiError, Configuration, Dataplane, Drain, EventKind, Node, Program, Timestamp, Watch,
+};
 use lb_adapter::engine::Engine;
 use lb_adapter::recording::ProcessSnapshot;
 
 use super::Refused;
 use crate::WallClock;
+use crate::actions::Controls;
+use crate::events::{EventLog, NewEvent};
 use crate::http::OBJECTS_NOT_KEPT;
+use crate::log_level::LogLevel;
 use crate::sessions::Sessions;
 
-/// The facts of a process that do not change while it runs, and its clock.
+/// What is the same for every program: facts that do not change, the clock, the filter of the log, and the events.
 #[derive(Clone, Debug)]
 pub struct Identity {
     program: Program,
     node: Option<String>,
     clock: WallClock,
     started_at: Timestamp,
-    log_level: String,
+    log_level: LogLevel,
+    events: EventLog,
 }
 
 impl Identity {
-    /// Returns the identity of a process that starts now, with this filter of its log.
-    pub fn new(program: Program, node: Option<String>, log_level: String) -> Self {
+    /// Returns the identity of a process that starts now, with this filter of its log. Its start is the first event.
+    pub fn new(program: Program, node: Option<String>, log_level: LogLevel) -> Self {
         let clock = WallClock::now();
         let started_at = clock.at(tokio::time::Instant::now().into_std());
-        Self { program, node, clock, started_at, log_level }
+        let events = EventLog::new();
+        let version = env!("CARGO_PKG_VERSION");
+        events.record(NewEvent::info(EventKind::Started, format!("FerroLB {version} started")));
+        Self { program, node, clock, started_at, log_level, events }
     }
 
     /// Returns the program.
@@ -48,8 +57,13 @@ impl Identity {
     }
 
     /// Returns the filter of the log.
-    pub fn log_level(&self) -> &str {
+    pub fn log_level(&self) -> &LogLevel {
         &self.log_level
+    }
+
+    /// Returns the events of the process.
+    pub fn events(&self) -> &EventLog {
+        &self.events
     }
 
     /// Returns the time of day of an instant.
@@ -65,6 +79,9 @@ impl Identity {
 pub trait Process {
     /// Returns the facts that do not change.
     fn identity(&self) -> &Identity;
+
+    /// Returns the parts that an operator can act on.
+    fn controls(&mut self) -> Controls<'_>;
 
     /// Returns the engine. `None` is for a controller that does not lead and knows no objects.
     fn engine(&self) -> Option<&Engine>;

@@ -36,19 +36,17 @@ pub(super) fn status(process: &impl Process) -> Status {
         drain: process.drain(),
         watches: process.watches(),
         dataplane: process.dataplane(),
-        log_level: identity.log_level().to_owned(),
+        log_level: identity.log_level().current(),
     };
     status.problems = problems(&status, &peers);
     status
 }
 
 fn peer_count(peers: &[PeerFacts<'_>]) -> PeerCount {
-    let session =
-        |peer: &&PeerFacts<'_>| peer.status.peer.as_ref().is_some_and(|session| session.disabled);
     PeerCount {
         expected: peers.len(),
         established: peers.iter().filter(|peer| peer.status.is_established()).count(),
-        disabled: peers.iter().filter(session).count(),
+        disabled: peers.iter().filter(|peer| peer.status.disabled.is_some()).count(),
     }
 }
 
@@ -165,9 +163,8 @@ fn of_drain(drain: &Drain) -> Option<Problem> {
 pub(super) fn of_peer(peer: &PeerFacts<'_>) -> Vec<Problem> {
     let subject = format!("peer {}", peer.plan.peer.name);
     let mut problems = Vec::new();
-    let session = peer.status.peer.as_ref();
     if !peer.status.is_established() {
-        let is_disabled = session.is_some_and(|session| session.disabled);
+        let is_disabled = peer.status.disabled.is_some();
         let error = peer.last_error();
         let reason = error.as_ref().map(|error| format!(": {}", error.text)).unwrap_or_default();
         let (severity, state) = if is_disabled {

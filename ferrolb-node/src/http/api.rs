@@ -194,6 +194,7 @@ pub(super) fn refusal(refused: &Refused) -> Response {
     match refused {
         Refused::BadRequest(error) => failure(StatusCode::BAD_REQUEST, error),
         Refused::NotFound(error) => failure(StatusCode::NOT_FOUND, error),
+        Refused::Conflict(error) => failure(StatusCode::CONFLICT, error),
         Refused::Unavailable(error) => failure(StatusCode::SERVICE_UNAVAILABLE, error),
     }
 }
@@ -232,7 +233,7 @@ fn too_many_readers() -> Response {
     (retry_after, failure(StatusCode::SERVICE_UNAVAILABLE, &error)).into_response()
 }
 
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 /// An answer is out of date at once, and no browser may guess another type for it.
-const SAFE_HEADERS: [(HeaderName, &str); 2] =
+pub(super) const SAFE_HEADERS: [(HeaderName, &str); 2] =
     [(header::CACHE_CONTROL, "no-store"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];

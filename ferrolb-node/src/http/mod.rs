@@ -5,13 +5,18 @@
 //! produced while they are read, a few at a time. This module owns the listeners and the paths, and does not know the
 //! content of the responses. TCP only reads: nothing that changes the process is on its router.
 
+mod actions;
 mod api;
 mod body;
+#[cfg(test)]
+mod event_tests;
+mod events;
 mod guard;
 mod listener;
 mod parameters;
 mod serve;
 mod socket;
+mod streaming;
 #[cfg(test)]
 mod tests;
 
@@ -31,7 +36,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::Error;
+use crate::actions::{Action, ActionReply};
 use crate::api::{Query, Reply};
+use crate::events::EventLog;
 use crate::metrics;
 use lb_adapter::recording::ProcessSnapshot;
 
@@ -55,6 +62,8 @@ pub enum StatusRequest {
     Objects(oneshot::Sender<Result<ProcessSnapshot, String>>),
     /// A path of `/v1`.
     Api(Query, oneshot::Sender<Reply>),
+    /// An action of an operator, from the Unix socket.
+    Act(Action, ActionReply),
 }
 
 /// The HTTP server of a process. Dropping it closes the listeners and removes the socket.
@@ -77,6 +86,8 @@ const MAX_SCRAPES: usize = 8;
 const MAX_RECORDINGS: usize = 2;
 /// The number of answers of `/v1` in progress at a time.
 const MAX_ANSWERS: usize = 16;
+/// The number of streams of events at a time, over TCP and over the socket together.
+const MAX_STREAMS: usize = 8;
 
 impl HttpServer {
     /// Listens, and passes requests on to the receiver. Without any listener, no request ever arrives.
@@ -84,11 +95,14 @@ impl HttpServer {
     /// # Errors
     ///
     /// An address or a socket that the command line names cannot be listened on.
-    pub async fn start(listen: Listen) -> Result<(Self, mpsc::Receiver<StatusRequest>), Error> {
+    pub async fn start(
+        listen: Listen,
+        events: EventLog,
+    ) -> Result<(Self, mpsc::Receiver<StatusRequest>), Error> {
         let tcp = listen.tcp.open().await?;
         let socket = listen.socket.open().await?;
         let (server, receiver) =
-            Self::serve(tcp, socket, listen.allowed_hosts, ConnectionLimits::of_process());
+            Self::serve(tcp, socket, listen.allowed_hosts, events, ConnectionLimits::of_process());
 
         if let Some(address) = server.address {
             tracing::info!(%address, "serving health checks and metrics, and answers");
@@ -103,6 +117,7 @@ impl HttpServer {
         tcp: Option<TcpListener>,
         socket: Option<(SocketFile, UnixListener)>,
         allowed_hosts: Vec<String>,
+        events: EventLog,
         limits: ConnectionLimits,
     ) -> (Self, mpsc::Receiver<StatusRequest>) {
         let (requests, receiver) = mpsc::channel(QUEUE);
@@ -111,6 +126,8 @@ impl HttpServer {
             scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
             recordings: Arc::new(Semaphore::new(MAX_RECORDINGS)),
             answers: Arc::new(Semaphore::new(MAX_ANSWERS)),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            events,
         };
 
         let mut server = Self { address: None, socket: None, tasks: Vec::new() };
@@ -122,7 +139,7 @@ impl HttpServer {
         }
         if let Some((file, listener)) = socket {
             server.socket = Some(file);
-            let router = read_only().with_state(state);
+            let router = read_only().merge(actions::router()).with_state(state);
             server.tasks.push(tokio::spawn(serve(listener, router, limits)));
         }
         (server, receiver)
@@ -155,6 +172,7 @@ fn read_only() -> Router<ServerState> {
         .route("/readyz", get(ready))
         .route("/metrics", get(scrape))
         .route("/objects", get(objects))
+        .route("/v1/events", get(events::events))
         .merge(api::read_only())
         .fallback(api::unknown_path)
         .method_not_allowed_fallback(api::wrong_method)
@@ -175,6 +193,8 @@ struct ServerState {
     scrapes: Arc<Semaphore>,
     recordings: Arc<Semaphore>,
     answers: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    events: EventLog,
 }
 
 async fn live(State(state): State<ServerState>) -> Response {

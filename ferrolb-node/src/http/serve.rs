@@ -1,7 +1,8 @@
 //! Serves connections so that no client can use up the time, memory or descriptors that sessions need.
 //!
 //! The head of a request must arrive soon, a connection is short, and there are few of them. A new connection replaces
-//! the oldest, so that the kubelet's probes are answered however many clients connect. The responses are decided elsewhere.
+//! the oldest, so that the kubelet's probes are answered however many clients connect. A stream of events may live on as long as it
+//! is read, and does not count: there are few of them. The responses are decided elsewhere.
 
 use std::collections::VecDeque;
 use std::io;
@@ -9,7 +10,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,6 +21,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::listener::Accept;
+use super::streaming::Streaming;
 use crate::descriptors;
 
 /// The limits for clients.
@@ -30,6 +35,9 @@ pub(super) struct ConnectionLimits {
     pub(super) lifetime: Duration,
     /// The time after that for the response that is still being sent.
     pub(super) last_response: Duration,
+    /// The time after which a stream is cut off whose reader takes nothing. After a third of it without events, a stream sends a
+    /// comment.
+    pub(super) unread_stream: Duration,
 }
 
 impl ConnectionLimits {
@@ -40,6 +48,7 @@ impl ConnectionLimits {
             head: Duration::from_secs(5),
             lifetime: Duration::from_secs(20),
             last_response: Duration::from_secs(10),
+            unread_stream: Duration::from_secs(45),
         }
     }
 }
@@ -47,7 +56,7 @@ impl ConnectionLimits {
 /// Serves connections until it is dropped.
 pub(super) async fn serve(listener: impl Accept, router: Router, limits: ConnectionLimits) {
     let mut tasks = JoinSet::new();
-    let mut oldest_first: VecDeque<AbortHandle> = VecDeque::new();
+    let mut oldest_first: VecDeque<(AbortHandle, Streaming)> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept_stream() => accepted,
@@ -63,28 +72,43 @@ pub(super) async fn serve(listener: impl Accept, router: Router, limits: Connect
             Err(_) => continue,
         };
 
-        oldest_first.retain(|task| !task.is_finished());
+        // Streams have a limit of their own.
+        let is_counted = |(task, streaming): &(AbortHandle, Streaming)| {
+            !task.is_finished() && streaming.read_at().is_none()
+        };
+        oldest_first.retain(is_counted);
         while oldest_first.len() >= limits.connections
-            && let Some(oldest) = oldest_first.pop_front()
+            && let Some((oldest, _)) = oldest_first.pop_front()
         {
             oldest.abort();
         }
-        oldest_first.push_back(tasks.spawn(serve_connection(stream, router.clone(), limits)));
+
+        let streaming = Streaming::new(limits.unread_stream / 3);
+        let serving = serve_connection(stream, router.clone(), streaming.clone(), limits);
+        oldest_first.push_back((tasks.spawn(serving), streaming));
     }
 }
 
-async fn serve_connection<S>(stream: S, router: Router, limits: ConnectionLimits)
-where
+async fn serve_connection<S>(
+    stream: S,
+    router: Router,
+    streaming: Streaming,
+    limits: ConnectionLimits,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(BUFFER);
-    let service = TowerToHyperService::new(router);
+    let (router, extension) = (TowerToHyperService::new(router), streaming.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(extension.clone());
+        router.call(request)
+    });
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
 
     let result = tokio::select! {
         result = serving.as_mut() => result,
-        () = sleep(limits.lifetime) => {
+        () = lifetime_over(&streaming, limits) => {
             serving.as_mut().graceful_shutdown();
             // A response that the client has not read by then is cut off.
             timeout(limits.last_response, serving).await.unwrap_or(Ok(()))
@@ -92,6 +116,17 @@ where
     };
     if let Err(error) = result {
         tracing::debug!(%error, "an HTTP connection failed");
+    }
+}
+
+/// Waits for the end of a connection's lifetime. A stream extends it as long as it is read.
+async fn lifetime_over(streaming: &Streaming, limits: ConnectionLimits) {
+    sleep(limits.lifetime).await;
+    while let Some(read_at) = streaming.read_at() {
+        if read_at.elapsed() >= limits.unread_stream {
+            return;
+        }
+        sleep(limits.unread_stream / 3).await;
     }
 }
 

@@ -4,6 +4,7 @@ use tokio::time::{Instant, timeout};
 
 use super::*;
 use crate::api::Refused;
+use crate::events::EventLog;
 use ferrolb_api::ApiError;
 use lb_adapter::manifest::Source;
 
@@ -11,14 +12,16 @@ use lb_adapter::manifest::Source;
 const LARGE: usize = 16 << 20;
 
 fn short_limits() -> ConnectionLimits {
-    let [head, lifetime, last_response] = [150, 400, 150].map(Duration::from_millis);
-    ConnectionLimits { connections: 4, head, lifetime, last_response }
+    let [head, lifetime, last_response, unread_stream] =
+        [150, 400, 150, 900].map(Duration::from_millis);
+    ConnectionLimits { connections: 4, head, lifetime, last_response, unread_stream }
 }
 
 /// Starts a server whose loop is alive but not ready, and knows these objects.
 async fn listen(limits: ConnectionLimits, known: ProcessSnapshot) -> HttpServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (server, mut requests) = HttpServer::serve(Some(listener), None, Vec::new(), limits);
+    let (server, mut requests) =
+        HttpServer::serve(Some(listener), None, Vec::new(), EventLog::new(), limits);
     let metrics = "m 1\n".repeat(LARGE / 4);
     tokio::spawn(async move {
         loop {
@@ -30,6 +33,7 @@ async fn listen(limits: ConnectionLimits, known: ProcessSnapshot) -> HttpServer 
                 StatusRequest::Api(_, reply) => {
                     drop(reply.send(Err(Refused::Unavailable(ApiError::new("not yet")))));
                 }
+                StatusRequest::Act(..) => panic!("an action over TCP"),
             }
         }
     });

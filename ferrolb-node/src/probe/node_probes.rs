@@ -8,8 +8,10 @@
 
 use std::collections::BTreeSet;
 
+use ferrolb_api::EventKind;
 use tokio::sync::mpsc;
 
+use crate::events::{EventLog, NewEvent};
 use lb_adapter::engine::{Change, Engine};
 use lb_adapter::model::ServiceKey;
 use lb_adapter::planner::ProbeStatus;
@@ -24,13 +26,14 @@ pub struct NodeProbes {
     prober: Prober,
     results: mpsc::Receiver<ProbeResult>,
     first: FirstAttempts,
+    log: EventLog,
 }
 
 impl NodeProbes {
-    /// Returns the probes of this node, without targets.
-    pub fn new(node: impl Into<String>) -> Self {
+    /// Returns the probes of this node, without targets. Their results are recorded in `log`.
+    pub fn new(node: impl Into<String>, log: EventLog) -> Self {
         let (prober, results) = Prober::new();
-        Self { node: node.into(), prober, results, first: FirstAttempts::default() }
+        Self { node: node.into(), prober, results, first: FirstAttempts::default(), log }
     }
 
     /// Takes the targets of all Services from the engine. Returns the changes for the Services whose status is no longer
@@ -94,14 +97,27 @@ impl NodeProbes {
 
         let ProbeResult { service, status, .. } = result;
         self.first.finish(&service);
-        match &status {
-            ProbeStatus::Up => tracing::info!(%service, "the probe succeeds"),
-            ProbeStatus::HeldDown => {
-                tracing::info!(%service, "the probe succeeds again, but the Service is held down");
-            }
-            ProbeStatus::Down(error) => tracing::warn!(%service, "the probe fails: {error}"),
-        }
+        self.report(&service, &status);
         Some(Change::Probed { node: self.node.clone(), service, found: Some(status) })
+    }
+
+    fn report(&self, service: &ServiceKey, status: &ProbeStatus) {
+        let event = match status {
+            ProbeStatus::Up => {
+                tracing::info!(%service, "the probe succeeds");
+                NewEvent::info(EventKind::Probe, "the probe succeeds")
+            }
+            ProbeStatus::HeldDown => {
+                let text = "the probe succeeds again, but the Service is held down";
+                tracing::info!(%service, "{text}");
+                NewEvent::warning(EventKind::Probe, text)
+            }
+            ProbeStatus::Down(error) => {
+                tracing::warn!(%service, "the probe fails: {error}");
+                NewEvent::error(EventKind::Probe, format!("the probe fails: {error}"))
+            }
+        };
+        self.log.record(event.node(&self.node).service(service));
     }
 
     fn forget(&self, service: ServiceKey) -> Change {

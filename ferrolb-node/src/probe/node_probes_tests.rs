@@ -19,7 +19,7 @@ impl ProbingNode {
     fn new(policy: &'static str, nodes: &[&str]) -> Self {
         let options = PlannerOptions { probing: true, ..PlannerOptions::default() };
         let engine = Engine::new(options, Some("kube1".to_owned()));
-        let mut node = Self { engine, probes: NodeProbes::new("kube1"), policy };
+        let mut node = Self { engine, probes: NodeProbes::new("kube1", EventLog::new()), policy };
         node.endpoints_on(nodes);
         node
     }

@@ -13,8 +13,10 @@ mod desired;
 mod key;
 mod node_speakers;
 mod open_session;
+mod operator;
 mod pairing;
 mod peer_config;
+mod peer_names;
 mod source_address;
 mod status;
 mod wake;
@@ -33,11 +35,15 @@ pub use desired::{DesiredSession, desired_sessions, session_config};
 pub use key::SessionKey;
 use node_speakers::NodeSpeakers;
 use open_session::OpenSession;
+pub use operator::{PeerControl, PeerControlError};
 pub use pairing::pair_sessions;
 pub use peer_config::with_session_parameters;
+use peer_names::PeerNames;
 pub use source_address::SourceAddresses;
 pub use status::SessionStatus;
 pub use wake::wake_on_events;
+
+use crate::events::EventLog;
 
 /// The open sessions.
 #[derive(Debug)]
@@ -48,6 +54,10 @@ pub struct Sessions {
     speakers: NodeSpeakers,
     /// The routes that sessions could not carry at the last refresh; sessions without such routes are left out.
     unsendable: BTreeMap<SessionKey, Arc<[UnsendableRoute]>>,
+    /// The peers that an operator has disabled, each with the text for the operator of the router. They stay so if their
+    /// session is opened again.
+    disabled: BTreeMap<SessionKey, String>,
+    names: PeerNames,
     wake: Arc<Notify>,
 }
 
@@ -61,15 +71,26 @@ struct AffectedSessions {
 }
 
 impl Sessions {
-    /// Returns an empty set of sessions. Every event of a session notifies `wake`.
-    pub fn new(wake: Arc<Notify>) -> Self {
+    /// Returns an empty set of sessions. Every event of a session notifies `wake`, and is recorded in `log`.
+    pub fn new(wake: Arc<Notify>, log: EventLog) -> Self {
+        let names = PeerNames::default();
         Self {
             open: BTreeMap::new(),
             failed: BTreeMap::new(),
-            speakers: NodeSpeakers::new(Arc::clone(&wake)),
+            speakers: NodeSpeakers::new(Arc::clone(&wake), log, names.clone()),
             unsendable: BTreeMap::new(),
+            disabled: BTreeMap::new(),
+            names,
             wake,
         }
+    }
+
+    /// Forgets all sessions after a drain has ended them. Disabled peers stay disabled.
+    pub fn forget_ended(&mut self) {
+        self.open.clear();
+        self.failed.clear();
+        self.unsendable.clear();
+        self.speakers.retain(|_| false);
     }
 
     /// Brings the sessions in line. Returns the errors of those that could not be opened, which the next call tries again.
@@ -79,6 +100,7 @@ impl Sessions {
     ) -> Vec<(SessionKey, SpeakerError)> {
         // A drain that was cancelled too late has ended some sessions.
         self.open.retain(|_, session| !session.has_ended());
+        self.name_peers();
 
         let mut affected = self.keep_unchanged(desired);
         self.update_routes(desired).await;
@@ -100,6 +122,7 @@ impl Sessions {
         let after = desired.iter().map(|(key, session)| (key, &session.config));
         let pairs = pair_sessions(before, after);
 
+        self.keep_disabled(&pairs, |key| desired.contains_key(key));
         let mut affected = AffectedSessions::default();
         for (key, old_key) in pairs {
             let (Some(session), Some(desired)) = (open.remove(&old_key), desired.get(&key)) else {
@@ -107,6 +130,7 @@ impl Sessions {
             };
             if key != old_key {
                 self.rename(&old_key, &key);
+                self.name_peer(&key, &session);
             }
             if session.config == desired.config {
                 self.open.insert(key, session);
@@ -123,6 +147,23 @@ impl Sessions {
         tracing::info!(node, "the peer {before} is now named {after}: its session continues");
         if let Some(routes) = self.unsendable.remove(old_key) {
             self.unsendable.insert(key.clone(), routes);
+        }
+    }
+
+    /// Names the peers of the open sessions, and forgets the names of all others.
+    fn name_peers(&self) {
+        self.names.clear();
+        for (key, session) in &self.open {
+            self.name_peer(key, session);
+        }
+    }
+
+    fn name_peer(&self, key: &SessionKey, session: &OpenSession) {
+        let names = self.names.of(&key.node, session.speaker_number);
+        names.set(&session.config.remote, &key.peer);
+        if let (RemotePeer::Interface(peer), Some(found)) = (&session.config.remote, session.peer())
+        {
+            names.found(peer.interface(), found.id());
         }
     }
 
@@ -203,14 +244,21 @@ impl Sessions {
         }
         let number = (0..).find(|number| !taken.contains(number)).unwrap_or_default();
 
+        let names = self.names.of(&key.node, number);
+        names.set(&desired.config.remote, &key.peer);
         let speaker = self.speakers.get_or_start(&key.node, number, &desired.config).await?;
-        match OpenSession::open(desired, (number, speaker), &self.wake).await {
-            Err(SpeakerError::SpeakerShutDown) => {
-                let speaker = self.speakers.start(&key.node, number, &desired.config).await?;
-                OpenSession::open(desired, (number, speaker), &self.wake).await
-            }
-            result => result,
+        let mut opened =
+            OpenSession::open(desired, (number, speaker), names.clone(), &self.wake).await;
+        if matches!(opened, Err(SpeakerError::SpeakerShutDown)) {
+            let speaker = self.speakers.start(&key.node, number, &desired.config).await?;
+            opened = OpenSession::open(desired, (number, speaker), names, &self.wake).await;
         }
+
+        let session = opened?;
+        if let Some(message) = self.disabled.get(key) {
+            session.disable(message).await?;
+        }
+        Ok(session)
     }
 
     /// Sets the routes of one session. Unchanged routes cost next to nothing.
@@ -230,11 +278,11 @@ impl Sessions {
 
     /// Returns the status of a desired session, even of one that could not be opened.
     pub fn status(&self, key: &SessionKey) -> Option<SessionStatus> {
-        if let Some(session) = self.open.get(key) {
-            return Some(session.status());
-        }
-        let error = self.failed.get(key)?;
-        Some(SessionStatus::not_opened(error.clone()))
+        let status = match self.open.get(key) {
+            Some(session) => session.status(),
+            None => SessionStatus::not_opened(self.failed.get(key)?.clone()),
+        };
+        Some(SessionStatus { disabled: self.disabled.get(key).cloned(), ..status })
     }
 
     /// Returns a handle on the peer of an open session; `None` while there is no router on its interface. Do not keep it: the
@@ -335,6 +383,8 @@ async fn set_routes(key: &SessionKey, session: &mut OpenSession, routes: &RouteS
     }
 }
 
+#[cfg(test)]
+mod operator_tests;
 #[cfg(test)]
 mod reset_tests;
 #[cfg(test)]

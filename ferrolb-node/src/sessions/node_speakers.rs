@@ -12,19 +12,22 @@ use futures_util::future::join_all;
 use tokio::sync::Notify;
 
 use super::config::SessionConfig;
-use super::wake::wake_on_events;
+use super::peer_names::PeerNames;
+use crate::events::{EventLog, record_session_events};
 
 /// The running speakers, by node.
 #[derive(Debug)]
 pub(super) struct NodeSpeakers {
     by_node: BTreeMap<String, BTreeMap<usize, Speaker>>,
     wake: Arc<Notify>,
+    log: EventLog,
+    names: PeerNames,
 }
 
 impl NodeSpeakers {
-    /// Returns an empty set of speakers. Every event of a speaker notifies `wake`.
-    pub(super) fn new(wake: Arc<Notify>) -> Self {
-        Self { by_node: BTreeMap::new(), wake }
+    /// Returns an empty set of speakers. Every event of a speaker notifies `wake`, and is recorded with the peer's name.
+    pub(super) fn new(wake: Arc<Notify>, log: EventLog, names: PeerNames) -> Self {
+        Self { by_node: BTreeMap::new(), wake, log, names }
     }
 
     /// Returns a node's speaker of this number, the first being 0. Starts it if it is not running.
@@ -50,11 +53,20 @@ impl NodeSpeakers {
     ) -> Result<Speaker, SpeakerError> {
         // The values of the speaker do not matter, since every peer has its own.
         let speaker = Speaker::builder(config.asn, config.identifier).start().await?;
-        wake_on_events(&speaker, &self.wake);
+        self.follow_events(&speaker, node, number);
 
         let speakers = self.by_node.entry(node.to_owned()).or_default();
         speakers.insert(number, speaker.clone());
         Ok(speaker)
+    }
+
+    /// Records the events of a speaker for as long as it lives.
+    fn follow_events(&self, speaker: &Speaker, node: &str, number: usize) {
+        let (names, wake) = (self.names.of(node, number), Arc::clone(&self.wake));
+        let name = move |peer| names.get(peer);
+        let (log, events) = (self.log.clone(), speaker.events());
+        let noticed = move || wake.notify_one();
+        tokio::spawn(record_session_events(log, node.to_owned(), events, name, noticed));
     }
 
     /// Drops the speakers of the nodes that are not desired any more.

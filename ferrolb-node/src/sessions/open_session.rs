@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::config::{RemotePeer, SessionConfig};
 use super::desired::DesiredSession;
+use super::peer_names::SpeakerPeerNames;
 use super::status::SessionStatus;
 use super::wake::{wake_on_bfd_changes, wake_on_interface_changes};
 
@@ -30,10 +31,11 @@ enum SessionHandle {
 }
 
 impl OpenSession {
-    /// Opens a session at the node's speaker of this number.
+    /// Opens a session at the node's speaker of this number, whose peers have these names.
     pub(super) async fn open(
         desired: &DesiredSession,
         (speaker_number, speaker): (usize, Speaker),
+        names: SpeakerPeerNames,
         wake: &Arc<Notify>,
     ) -> Result<Self, SpeakerError> {
         let handle = match desired.config.with_local_identity() {
@@ -44,7 +46,7 @@ impl OpenSession {
             }
             RemotePeer::Interface(peer) => {
                 let interface = speaker.add_interface_peer(peer)?;
-                wake_on_interface_changes(&interface, &speaker, wake);
+                wake_on_interface_changes(&interface, &speaker, names, wake);
                 SessionHandle::Interface(interface)
             }
         };
@@ -122,6 +124,32 @@ impl OpenSession {
         }
     }
 
+    /// Ends the session with Administrative Shutdown and this text, and starts no other until it is enabled. If the router is
+    /// found on an interface, that also holds for a router that replaces it.
+    pub(super) async fn disable(&self, message: &str) -> Result<(), SpeakerError> {
+        match &self.handle {
+            SessionHandle::Address(peer) => peer.disable(message).await,
+            SessionHandle::Interface(interface) => {
+                interface.disable(message);
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends the effect of [`disable`](Self::disable), or the pause after failures.
+    pub(super) async fn enable(&self) -> Result<(), SpeakerError> {
+        match (&self.handle, self.peer()) {
+            (SessionHandle::Address(peer), _) => peer.enable().await,
+            (SessionHandle::Interface(interface), peer) => {
+                interface.enable();
+                match peer {
+                    Some(peer) => peer.enable().await,
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
     /// Returns the peer; `None` while there is no router on the interface.
     pub(super) fn peer(&self) -> Option<PeerHandle> {
         match &self.handle {
@@ -142,9 +170,11 @@ impl OpenSession {
 
     pub(super) fn status(&self) -> SessionStatus {
         match &self.handle {
-            SessionHandle::Address(peer) => {
-                SessionStatus { peer: Some(peer.status()), bfd: peer.bfd(), problem: None }
-            }
+            SessionHandle::Address(peer) => SessionStatus {
+                peer: Some(peer.status()),
+                bfd: peer.bfd(),
+                ..SessionStatus::default()
+            },
             SessionHandle::Interface(interface) => self.interface_status(interface),
         }
     }
@@ -158,6 +188,11 @@ impl OpenSession {
             problem = Some(format!("no router has been heard on {} yet", interface.interface()));
         }
         let bfd = peer.as_ref().and_then(|peer| peer.bfd());
-        SessionStatus { peer: peer.map(|peer| peer.status()), bfd, problem }
+        SessionStatus {
+            peer: peer.map(|peer| peer.status()),
+            bfd,
+            problem,
+            ..SessionStatus::default()
+        }
     }
 }

@@ -46,7 +46,7 @@ impl Site {
         let node_at_router = router.add_peer(config).await.expect("a peer");
         let events = router.events();
 
-        let sessions = Sessions::new(Arc::new(Notify::new()));
+        let sessions = Sessions::new(Arc::new(Notify::new()), EventLog::new());
         let address = router.listen_addr().expect("it listens");
         let config = PeerConfig::new(address, Asn(64635)).local_address(node()).graceful_restart();
         let identifier = BgpIdentifier::new(10, 0, 0, 2);

@@ -12,6 +12,8 @@ pub struct SessionStatus {
     pub bfd: Option<BfdStatus>,
     /// The problem that prevents attempts to connect.
     pub problem: Option<String>,
+    /// The text with which an operator has disabled the peer, empty for none; `None` if the peer is enabled.
+    pub disabled: Option<String>,
 }
 
 impl SessionStatus {

@@ -78,7 +78,7 @@ async fn three_sessions(
     let desired: BTreeMap<_, _> =
         routers.iter().map(|router| (key(router), router.desired(node))).collect();
 
-    let mut sessions = Sessions::new(Arc::new(Notify::new()));
+    let mut sessions = Sessions::new(Arc::new(Notify::new()), EventLog::new());
     assert!(sessions.apply(&desired).await.is_empty());
     wait_for(&sessions, "three sessions with BFD", |sessions| {
         desired.keys().all(|key| {
@@ -137,7 +137,7 @@ async fn two_sessions_with_one_router_need_two_speakers_and_one_bfd_session() {
     let other = SessionKey::new("n1", "other port");
     let desired = BTreeMap::from([(key(&router), first), (other.clone(), second)]);
 
-    let mut sessions = Sessions::new(Arc::new(Notify::new()));
+    let mut sessions = Sessions::new(Arc::new(Notify::new()), EventLog::new());
     assert!(sessions.apply(&desired).await.is_empty());
     wait_for(&sessions, "the session at the right port", |sessions| {
         sessions.status(&key(&router)).unwrap().is_established()
@@ -153,7 +153,7 @@ async fn a_bfd_port_in_use_is_reported_as_the_sessions_problem_and_wakes_the_loo
     let (node, router) = (address(38), Router::start(39, address(38)).await);
     let _another = std::net::UdpSocket::bind((node, 3_784)).unwrap();
     let wake = Arc::new(Notify::new());
-    let mut sessions = Sessions::new(Arc::clone(&wake));
+    let mut sessions = Sessions::new(Arc::clone(&wake), EventLog::new());
     let desired = BTreeMap::from([(key(&router), router.desired(node))]);
     assert!(sessions.apply(&desired).await.is_empty());
     let problem = async {
@@ -174,7 +174,7 @@ async fn a_bfd_port_in_use_is_reported_as_the_sessions_problem_and_wakes_the_loo
 async fn the_routers_last_message_stays_the_reason_while_it_closes_later_attempts() {
     let node = address(40);
     let router = Router::start(41, node).await;
-    let mut sessions = Sessions::new(Arc::new(Notify::new()));
+    let mut sessions = Sessions::new(Arc::new(Notify::new()), EventLog::new());
     let desired = BTreeMap::from([(key(&router), router.desired(node))]);
     assert!(sessions.apply(&desired).await.is_empty());
     wait_for(&sessions, "a session", |sessions| {
@@ -221,7 +221,7 @@ async fn closing_for_a_restart_is_silent_where_graceful_restart_was_negotiated_a
         restarts.config.remote.clone().map_config(|config| config.graceful_restart());
     restarts.routes.insert(Route::new("203.0.113.1/32".parse().unwrap()));
 
-    let mut sessions = Sessions::new(Arc::new(Notify::new()));
+    let mut sessions = Sessions::new(Arc::new(Notify::new()), EventLog::new());
     assert!(sessions.apply(&desired).await.is_empty());
     wait_for(&sessions, "both sessions", |sessions| {
         desired.keys().all(|key| sessions.status(key).unwrap().is_established())

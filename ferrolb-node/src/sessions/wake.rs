@@ -5,6 +5,8 @@ use std::sync::Arc;
 use bgp_session::{InterfaceHandle, PeerHandle, Speaker};
 use tokio::sync::Notify;
 
+use super::peer_names::SpeakerPeerNames;
+
 /// Wakes the loop at every event of the speaker, for as long as the speaker lives.
 pub fn wake_on_events(speaker: &Speaker, wake: &Arc<Notify>) {
     let (mut events, wake) = (speaker.events(), Arc::clone(wake));
@@ -16,13 +18,15 @@ pub fn wake_on_events(speaker: &Speaker, wake: &Arc<Notify>) {
     });
 }
 
-/// Wakes the loop when the router on an interface changes, or the BFD state of that router.
+/// Wakes the loop when the router on an interface changes, or the BFD state of that router. Names each router that is found.
 pub(super) fn wake_on_interface_changes(
     handle: &InterfaceHandle,
     speaker: &Speaker,
+    names: SpeakerPeerNames,
     wake: &Arc<Notify>,
 ) {
     let (mut changes, speaker, wake) = (handle.status_changes(), speaker.clone(), Arc::clone(wake));
+    let interface = handle.interface().to_owned();
     tokio::spawn(async move {
         let mut watched = None;
         while changes.changed().await.is_ok() {
@@ -30,6 +34,7 @@ pub(super) fn wake_on_interface_changes(
             if found != watched
                 && let Some(peer) = found.and_then(|id| speaker.peer(id))
             {
+                names.found(&interface, peer.id());
                 wake_on_bfd_changes(&peer, &wake);
             }
 

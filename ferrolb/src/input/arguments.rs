@@ -1,9 +1,14 @@
 //! The arguments that many commands share: the place of the configuration, and the options of a cluster.
 
+use std::time::Duration;
+
 use clap::Args;
 use clap::builder::NonEmptyStringValueParser;
+use ferrolb_node::drain::DrainTimes;
 use lb_adapter::manifest::{self, CONFIG_MAP};
 use lb_adapter::planner::PlannerOptions;
+
+use super::parse_duration;
 
 /// The place of the configuration.
 #[derive(Clone, Debug, Args)]
@@ -76,5 +81,24 @@ impl ClusterArgs {
             ignore_exclude_label: self.ignore_exclude_lb,
             ..PlannerOptions::default()
         }
+    }
+}
+
+/// The times of a drain.
+#[derive(Clone, Debug, Args)]
+#[non_exhaustive]
+pub struct DrainArgs {
+    /// Time for which a drain marks routes with GRACEFUL_SHUTDOWN (RFC 8326), such as 10s.
+    #[arg(long, value_name = "TIME", default_value = "10s", env = "FERROLB_DRAIN_MARKED", value_parser = parse_duration)]
+    pub drain_marked: Duration,
+    /// Time between the withdrawal of the routes and the end of the sessions.
+    #[arg(long, value_name = "TIME", default_value = "5s", env = "FERROLB_DRAIN_WITHDRAWN", value_parser = parse_duration)]
+    pub drain_withdrawn: Duration,
+}
+
+impl DrainArgs {
+    /// Returns the times.
+    pub fn times(&self) -> DrainTimes {
+        DrainTimes { marked: self.drain_marked, withdrawn: self.drain_withdrawn }
     }
 }

@@ -15,7 +15,7 @@ mod sources;
 mod startup;
 mod view;
 
-pub use arguments::{ClusterArgs, ConfigurationArgs};
+pub use arguments::{ClusterArgs, ConfigurationArgs, DrainArgs};
 pub(crate) use cluster::{cluster_of, empty_replay, fetch_cluster_from};
 pub use cluster::{fetch_cluster, read_cluster, read_or_fetch, read_with_config};
 pub(crate) use content::{InputContent, check_stdin_used_once};

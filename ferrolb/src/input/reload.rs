@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use ferrolb_api::{Configuration, ConfigurationState, Timestamp};
+use ferrolb_node::events::{EventLog, configuration_loaded, configuration_refused};
 use ferrolb_node::files::ManifestResult;
 use lb_adapter::config::{Diagnostic, Diagnostics, Severity};
 use lb_adapter::manifest::{Manifests, shown};
@@ -18,12 +19,13 @@ pub struct Reload {
     last_failed: bool,
     /// The errors of the files on disk, the first ones.
     errors: Vec<String>,
+    events: EventLog,
 }
 
 impl Reload {
-    /// Returns a value that has not rejected any manifests yet.
-    pub fn new(problems: Problems) -> Self {
-        Self { problems, last_failed: false, errors: Vec::new() }
+    /// Returns a value that has not rejected any manifests yet. It records what becomes of them.
+    pub fn new(problems: Problems, events: EventLog) -> Self {
+        Self { problems, last_failed: false, errors: Vec::new(), events }
     }
 
     /// Returns true if the files on disk are not in force, because they have errors.
@@ -52,15 +54,13 @@ impl Reload {
             Ok(manifests) => manifests,
             Err(errors) => {
                 self.problems.rejected(errors.as_slice(), CONSEQUENCE);
-                self.last_failed = true;
-                self.errors = errors_of(&errors);
+                self.refuse(errors_of(&errors));
                 return None;
             }
         };
         if let Err(error) = check(&manifests) {
             self.problems.error(&format!("{error}: {CONSEQUENCE}"));
-            self.last_failed = true;
-            self.errors = vec![error];
+            self.refuse(vec![error]);
             return None;
         }
 
@@ -69,7 +69,14 @@ impl Reload {
         if std::mem::take(&mut self.last_failed) {
             self.problems.resolved();
         }
+        self.events.record(configuration_loaded());
         Some(manifests)
+    }
+
+    fn refuse(&mut self, errors: Vec<String>) {
+        self.last_failed = true;
+        self.events.record(configuration_refused(&errors, CONSEQUENCE));
+        self.errors = errors;
     }
 }
 

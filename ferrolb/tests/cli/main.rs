@@ -1,5 +1,6 @@
 //! The binary as users run it: real processes, real files, real TCP on loopback.
 
+mod actions;
 mod answers;
 mod ask;
 mod check;

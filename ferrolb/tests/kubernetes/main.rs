@@ -14,6 +14,7 @@ mod crowd;
 mod dataplane;
 mod guide;
 mod migration;
+mod operator;
 mod outage;
 mod program;
 mod questions;

@@ -128,10 +128,11 @@ pub(crate) struct World {
     speakers: BTreeMap<&'static str, Program>,
     /// The dataplane gate of the speakers.
     gate: &'static str,
+    sockets: tempfile::TempDir,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let router = Router::new().await;
         let config = router.config();
         Self::with(router, &config).await
@@ -156,8 +157,8 @@ impl World {
             cluster.add_node(name, address).await;
         }
         let controller = cluster.start("controller", "a", &[]);
-        let mut world =
-            Self { _turn: turn, cluster, router, controller, speakers: BTreeMap::new(), gate };
+        let (speakers, sockets) = (BTreeMap::new(), tempfile::tempdir().unwrap());
+        let mut world = Self { _turn: turn, cluster, router, controller, speakers, gate, sockets };
         for (name, _) in NODES {
             world.start(name);
         }
@@ -169,7 +170,10 @@ impl World {
     }
 
     fn start_with(&mut self, node: &'static str, on_exit: &str) {
+        let socket = self.socket(node);
         let arguments = [
+            "--socket",
+            socket.to_str().unwrap(),
             "--on-exit",
             on_exit,
             "--node-name",
@@ -184,6 +188,10 @@ impl World {
             self.gate,
         ];
         self.speakers.insert(node, self.cluster.start("speaker", node, &arguments));
+    }
+
+    pub(crate) fn socket(&self, node: &str) -> std::path::PathBuf {
+        self.sockets.path().join(node)
     }
 
     /// Restarts a speaker with an exit that leaves its routes, ends it, and waits for the end of its session.
@@ -213,7 +221,7 @@ impl World {
     }
 }
 
-const EVERYWHERE: &[&str] = &["kube1", "kube2", "kube3"];
+pub(crate) const EVERYWHERE: &[&str] = &["kube1", "kube2", "kube3"];
 
 #[tokio::test]
 async fn routes_follow_services_endpoints_and_nodes() {

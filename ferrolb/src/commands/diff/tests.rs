@@ -11,6 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::state::SessionState;
 use super::*;
+use ferrolb_node::events::EventLog;
 use ferrolb_node::sessions::{DesiredSession, SessionKey, Sessions, session_config};
 use lb_adapter::model::{
     Asn, BfdProfile, BgpIdentifier, Config, DisabledCapability, LabelSelector, NextHopPolicy, Node,
@@ -294,7 +295,7 @@ async fn a_real_session_ends_exactly_if_a_difference_says_so() {
             let prefix = prefix.parse().unwrap();
             router.loc_rib().iter().any(|(it, _)| it == prefix)
         };
-        let mut sessions = Sessions::new(Arc::new(Notify::new()));
+        let mut sessions = Sessions::new(Arc::new(Notify::new()), EventLog::new());
         assert!(sessions.apply(&desired_of(&before, "192.0.2.1/32")).await.is_empty());
         let up = async {
             while !held("192.0.2.1/32") {

@@ -9,7 +9,7 @@ use ferrolb_kubernetes::{self as kubernetes, DataplaneOptions, SpeakerOptions};
 use lb_adapter::model;
 
 use super::KubernetesArgs;
-use crate::input::parse_duration;
+use crate::input::{DrainArgs, parse_duration};
 
 /// Arguments of `ferrolb speaker`.
 #[derive(Clone, Debug, Args)]
@@ -27,12 +27,9 @@ pub struct SpeakerArgs {
     /// Treatment of the routes when a signal ends this process.
     #[arg(long, value_enum, default_value_t, env = "FERROLB_ON_EXIT")]
     pub on_exit: OnExit,
-    /// Time for which a drain marks routes with GRACEFUL_SHUTDOWN (RFC 8326), such as 10s.
-    #[arg(long, value_name = "TIME", default_value = "10s", env = "FERROLB_DRAIN_MARKED", value_parser = parse_duration)]
-    pub drain_marked: Duration,
-    /// Time between the withdrawal of the routes and the end of the sessions.
-    #[arg(long, value_name = "TIME", default_value = "5s", env = "FERROLB_DRAIN_WITHDRAWN", value_parser = parse_duration)]
-    pub drain_withdrawn: Duration,
+    /// The times of a drain.
+    #[command(flatten)]
+    pub drain: DrainArgs,
     /// Drain the node while its Node has this annotation, with any value but false. A cordon never drains.
     #[arg(long, value_name = "KEY", env = "FERROLB_DRAIN_ANNOTATION")]
     pub drain_annotation: Option<String>,
@@ -71,8 +68,7 @@ impl SpeakerArgs {
             node: self.node_name.clone(),
             ignore_exclude_label: self.ignore_exclude_lb,
             on_exit: self.on_exit.into(),
-            drain_marked: self.drain_marked,
-            drain_withdrawn: self.drain_withdrawn,
+            drain: self.drain.times(),
             drain_annotation: self.drain_annotation.clone(),
             drain_taint: self.drain_taint.clone(),
             heartbeat: self.heartbeat,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bgp_session::SpeakerError;
 use ferrolb_api::Timestamp;
 use ferrolb_node::api::Identity;
+use ferrolb_node::events::{allocation_events, changed_routes};
 use ferrolb_node::files::{ManifestResult, StateFile};
 use ferrolb_node::sessions::{DesiredSession, SessionKey, SessionStatus, Sessions};
 use lb_adapter::engine::Engine;
@@ -42,6 +43,8 @@ pub(super) struct LabCluster {
     loopback: LoopbackAddresses,
     pub(super) routers: Routers,
     pub(super) sessions: Sessions,
+    /// The configuration and routes that were last applied to the sessions.
+    desired: BTreeMap<SessionKey, DesiredSession>,
     /// The planned tables of the routers.
     pub(super) expected: BTreeMap<SocketAddr, RouterTable>,
     /// Wakes the lab when a session or a table changes.
@@ -57,18 +60,20 @@ impl LabCluster {
         problems: Problems,
     ) -> Self {
         let wake = Arc::new(Notify::new());
+        let events = identity.events().clone();
         Self {
             engine: Engine::new(args.cluster.options(), None).remembering(state_file.held()),
             identity,
             configuration: args.cluster.configuration.clone(),
             files: Vec::new(),
             source: args.dir.clone(),
-            reload: Reload::new(problems),
+            reload: Reload::new(problems, events.clone()),
             loaded_at: None,
             state_file,
             loopback: LoopbackAddresses::default(),
             routers: Routers::new(args.port, Arc::clone(&wake)),
-            sessions: Sessions::new(Arc::clone(&wake)),
+            sessions: Sessions::new(Arc::clone(&wake), events),
+            desired: BTreeMap::new(),
             expected: BTreeMap::new(),
             wake,
         }
@@ -93,7 +98,8 @@ impl LabCluster {
     /// The addresses cannot be saved, or a router cannot listen. Everything else is done nevertheless.
     pub(super) async fn apply(&mut self, mut manifests: Manifests) -> Result<(), Failure> {
         self.files = std::mem::take(&mut manifests.sources);
-        self.engine.load(manifests);
+        let effects = self.engine.load(manifests);
+        self.identity.events().record_all(allocation_events(&effects.events));
         self.loaded_at = Some(Timestamp::now());
         let saved = self.state_file.save(&self.engine.held());
 
@@ -103,6 +109,10 @@ impl LabCluster {
         let desired = self.desired_sessions(&layout);
         // The view shows sessions that could not be opened.
         self.sessions.apply(&desired).await;
+        for (session, changes) in &changed_routes(&self.desired, &desired) {
+            self.identity.events().record_all(changes.events(session));
+        }
+        self.desired = desired;
         self.routers.retain(&layout.routers).await;
 
         self.expected.clear();

@@ -3,6 +3,7 @@
 //! Owns no state. [`ferrolb_node::api`] makes the answers.
 
 use ferrolb_api::Configuration;
+use ferrolb_node::actions::Controls;
 use ferrolb_node::api::{Identity, Process, snapshot};
 use ferrolb_node::metrics::{self, ConfigSample, Latency, Sample};
 use ferrolb_node::sessions::Sessions;
@@ -14,6 +15,10 @@ use super::cluster::LabCluster;
 impl Process for LabCluster {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn controls(&mut self) -> Controls<'_> {
+        Controls { identity: &self.identity, sessions: Some(&mut self.sessions), drain: None }
     }
 
     fn engine(&self) -> Option<&Engine> {

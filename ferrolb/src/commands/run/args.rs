@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use ferrolb_node::grace;
 
-use crate::input::{ClusterArgs, HttpArgs, parse_duration};
+use crate::input::{ClusterArgs, DrainArgs, HttpArgs, parse_duration};
 
 /// Arguments of `ferrolb run`.
 #[derive(Debug, Args)]
@@ -26,6 +26,9 @@ pub struct RunArgs {
     /// once.
     #[arg(long, value_name = "TIME", default_value = grace::DEFAULT_GRACE_PERIOD, env = "FERROLB_POOL_GRACE_PERIOD", value_parser = parse_duration)]
     pub pool_grace_period: Duration,
+    /// The times of a drain, which an operator requests.
+    #[command(flatten)]
+    pub drain: DrainArgs,
     /// The places where it answers.
     #[command(flatten)]
     pub http: HttpArgs,

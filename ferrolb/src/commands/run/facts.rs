@@ -2,7 +2,8 @@
 //!
 //! Owns no state. [`ferrolb_node::api`] makes the answers.
 
-use ferrolb_api::Configuration;
+use ferrolb_api::{Configuration, Drain};
+use ferrolb_node::actions::Controls;
 use ferrolb_node::api::{Identity, Process, snapshot};
 use ferrolb_node::metrics::{self, ConfigSample, Sample};
 use ferrolb_node::sessions::Sessions;
@@ -17,12 +18,24 @@ impl Process for NodeProcess {
         &self.identity
     }
 
+    fn controls(&mut self) -> Controls<'_> {
+        Controls {
+            identity: &self.identity,
+            sessions: Some(&mut self.sessions),
+            drain: Some(&mut self.drain),
+        }
+    }
+
     fn engine(&self) -> Option<&Engine> {
         Some(&self.engine)
     }
 
     fn sessions(&self) -> Option<&Sessions> {
         Some(&self.sessions)
+    }
+
+    fn drain(&self) -> Drain {
+        self.drain.status()
     }
 
     fn configuration(&self) -> Configuration {
@@ -38,6 +51,7 @@ impl Process for NodeProcess {
             sessions: metrics::session_samples(&self.engine, &self.sessions, &self.name),
             probes: metrics::probe_samples(&self.engine, &self.name),
             announced: metrics::announced_addresses(&self.engine, &self.name),
+            drain: self.drain.sample(),
             ..Sample::default()
         };
         metrics::encode(&sample, &self.latency).unwrap_or_default()

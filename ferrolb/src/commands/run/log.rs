@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bgp_session::RouteSet;
+use ferrolb_node::events::RouteChanges;
 use ferrolb_node::sessions::{DesiredSession, SessionKey};
 use lb_adapter::allocator::Event;
 use lb_adapter::engine::Engine;
@@ -21,14 +21,15 @@ pub(super) fn allocation(events: &[Event]) {
 
 /// Logs the changed routes; at the level `debug`, also the reasons for missing routes.
 pub(super) fn changes(
-    before: &BTreeMap<SessionKey, DesiredSession>,
+    changed: &BTreeMap<SessionKey, RouteChanges>,
     now: &BTreeMap<SessionKey, DesiredSession>,
     engine: &Engine,
 ) {
-    let none = RouteSet::new();
-    for (key, session) in now {
-        let before = before.get(key).map_or(&none, |before| &before.routes);
-        routes(&key.peer, before, &session.routes);
+    for (key, changes) in changed {
+        // The end of a session that is gone is logged elsewhere.
+        if let Some(session) = now.get(key) {
+            routes(&key.peer, changes, session);
+        }
     }
 
     if tracing::enabled!(tracing::Level::DEBUG) {
@@ -37,17 +38,14 @@ pub(super) fn changes(
 }
 
 /// Logs the changed routes of a session.
-fn routes(peer: &str, before: &RouteSet, now: &RouteSet) {
-    for (prefix, attributes) in now {
-        if before.get(&prefix) != Some(attributes) {
-            let next_hop = attributes.next_hop.map(|it| it.to_string()).unwrap_or_default();
-            tracing::info!(peer, %prefix, next_hop, "announcing");
-        }
+fn routes(peer: &str, changes: &RouteChanges, session: &DesiredSession) {
+    for prefix in changes.announced.union(&changes.changed) {
+        let next_hop = session.routes.get(prefix).and_then(|attributes| attributes.next_hop);
+        let next_hop = next_hop.map(|it| it.to_string()).unwrap_or_default();
+        tracing::info!(peer, %prefix, next_hop, "announcing");
     }
-    for (prefix, _) in before {
-        if now.get(&prefix).is_none() {
-            tracing::info!(peer, %prefix, "withdrawing");
-        }
+    for prefix in &changes.withdrawn {
+        tracing::info!(peer, %prefix, "withdrawing");
     }
 }
 

@@ -21,7 +21,9 @@ use std::time::Instant;
 
 use ferrolb_api::Program;
 use ferrolb_node::api::{Identity, answer};
+use ferrolb_node::events::configuration_loaded;
 use ferrolb_node::http::{HttpServer, TcpListen, next_request};
+use ferrolb_node::log_level::LogLevel;
 use ferrolb_node::signals::Signals;
 
 pub use args::RunArgs;
@@ -36,7 +38,7 @@ use crate::output::Problems;
 /// # Errors
 ///
 /// The reason why it could not start. Once it runs, no error in the files or on the network ends it.
-pub async fn run(args: RunArgs, log_level: String, problems: Problems) -> Result<(), Failure> {
+pub async fn run(args: RunArgs, log_level: LogLevel, problems: Problems) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::unusable)?;
 
     // A state file that the user named must be usable. Without the default one, addresses may change with a restart.
@@ -47,9 +49,10 @@ pub async fn run(args: RunArgs, log_level: String, problems: Problems) -> Result
     let startup = Startup::read(&args.dir, &options, Some(state_file), problems)?;
     check_node(&args.node, &startup.manifests).map_err(Failure::Unusable)?;
 
-    let listen = args.http.listen(TcpListen::OrNone, &args.node);
-    let (_http, mut requests) = HttpServer::start(listen).await?;
     let identity = Identity::new(Program::Run, Some(args.node.clone()), log_level);
+    let listen = args.http.listen(TcpListen::OrNone, &args.node);
+    let (_http, mut requests) = HttpServer::start(listen, identity.events().clone()).await?;
+    identity.events().record(configuration_loaded());
     let mut node = NodeProcess::new(&args, identity, startup.state_file, problems);
     node.load(startup.manifests);
     if needs_state_file {
@@ -73,7 +76,10 @@ pub async fn run(args: RunArgs, log_level: String, problems: Problems) -> Result
                 node.apply_event(event);
                 node.update_sessions().await;
             }
-            request = next_request(&mut requests) => answer(&mut node, request).await,
+            request = next_request(&mut requests) => {
+                answer(&mut node, request).await;
+                node.advance_drain().await;
+            }
             () = signals.any() => break,
         }
     }

@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrolb_api::Timestamp;
+use ferrolb_api::{DrainStage, Timestamp};
 use ferrolb_node::api::Identity;
+use ferrolb_node::drain::{Drain, DrainStep};
+use ferrolb_node::events::{allocation_events, changed_routes};
 use ferrolb_node::files::{ManifestResult, StateFile};
 use ferrolb_node::grace::{GracePeriod, GracePeriodChange};
 use ferrolb_node::metrics::Latency;
@@ -35,6 +37,7 @@ pub(super) struct NodeProcess {
     grace: GracePeriod,
     state_file: StateFile,
     pub(super) sessions: Sessions,
+    pub(super) drain: Drain,
     source_addresses: SourceAddresses,
     probes: NodeProbes,
     /// The sessions in force, with their routes.
@@ -63,6 +66,8 @@ pub(super) enum NodeEvent {
     Probe(Option<Change>),
     /// The grace period is over.
     GracePeriodOver,
+    /// The drain has reached this stage.
+    Drain(DrainStage),
 }
 
 impl NodeProcess {
@@ -73,6 +78,7 @@ impl NodeProcess {
         problems: Problems,
     ) -> Self {
         let (name, cluster) = (args.node.clone(), &args.cluster);
+        let events = identity.events().clone();
         let options = PlannerOptions {
             next_hop: NextHopPolicy::NodeAddress,
             or_session_address: true,
@@ -82,12 +88,12 @@ impl NodeProcess {
 
         Self {
             engine: Engine::new(options, Some(name.clone())).remembering(state_file.held()),
-            probes: NodeProbes::new(&name),
+            probes: NodeProbes::new(&name, events.clone()),
             grace: GracePeriod::new(args.pool_grace_period),
-            name,
             state_file,
             // Sessions log their own events, so nothing waits for this notification.
-            sessions: Sessions::new(Arc::new(Notify::new())),
+            sessions: Sessions::new(Arc::new(Notify::new()), events.clone()),
+            drain: Drain::new(&name, args.drain.times(), events.clone()),
             source_addresses: SourceAddresses::default(),
             desired: BTreeMap::new(),
             failed: BTreeMap::new(),
@@ -95,7 +101,8 @@ impl NodeProcess {
             files: Vec::new(),
             loaded_at: None,
             source: args.dir.clone(),
-            reload: Reload::new(problems),
+            name,
+            reload: Reload::new(problems, events),
             identity,
             latency: Latency::new(),
             configuration: cluster.configuration.clone(),
@@ -138,11 +145,12 @@ impl NodeProcess {
         self.apply_effects(&effects);
     }
 
-    /// Waits for a changed probe result, or the end of the grace period.
+    /// Waits for a changed probe result, the end of the grace period, or the next stage of the drain.
     pub(super) async fn next_event(&mut self) -> NodeEvent {
         tokio::select! {
             change = self.probes.next() => NodeEvent::Probe(change),
             () = self.grace.expired() => NodeEvent::GracePeriodOver,
+            stage = self.drain.advanced() => NodeEvent::Drain(stage),
         }
     }
 
@@ -154,6 +162,7 @@ impl NodeProcess {
                 self.engine.apply(change);
             }
             NodeEvent::GracePeriodOver => self.release_addresses(),
+            NodeEvent::Drain(stage) => self.note_drain_stage(stage),
         }
     }
 
@@ -167,6 +176,7 @@ impl NodeProcess {
     /// Logs and saves changed addresses, and updates the probes.
     fn apply_effects(&mut self, effects: &Effects) {
         log::allocation(&effects.events);
+        self.identity.events().record_all(allocation_events(&effects.events));
 
         let saved = self.state_file.save(&self.engine.held());
         self.save_error = saved.err().map(|error| error.to_string());
@@ -195,14 +205,40 @@ impl NodeProcess {
         tracing::info!(node = self.name, peers = peers.join(", "), state_file, "speaking BGP");
     }
 
-    /// Brings the sessions in line with the plan. Before the first results of all probes, there are none.
+    /// Starts or ends a drain, as the operator requests.
+    pub(super) async fn advance_drain(&mut self) {
+        match self.drain.due() {
+            None => {}
+            Some(DrainStep::Begin) => {
+                self.drain.begin(self.sessions.drain(&self.drain.procedure()));
+            }
+            Some(DrainStep::Cancel | DrainStep::Resume) => {
+                self.drain.serve();
+                self.update_sessions().await;
+            }
+        }
+    }
+
+    fn note_drain_stage(&mut self, stage: DrainStage) {
+        if stage == DrainStage::Drained {
+            self.sessions.forget_ended();
+            self.desired.clear();
+        }
+    }
+
+    /// Brings the sessions in line with the plan. Before the first results of all probes, and during a drain, they stay as they
+    /// are.
     pub(super) async fn update_sessions(&mut self) {
-        if self.probes.first_attempts_are_pending() {
+        if self.probes.first_attempts_are_pending() || !self.drain.is_serving() {
             return;
         }
 
         let desired = desired_sessions(&self.engine, &mut self.source_addresses);
-        log::changes(&self.desired, &desired, &self.engine);
+        let changed = changed_routes(&self.desired, &desired);
+        log::changes(&changed, &desired, &self.engine);
+        for (session, changes) in &changed {
+            self.identity.events().record_all(changes.events(session));
+        }
 
         let failed = self.sessions.apply(&desired).await;
         let failed = failed.into_iter().map(|(session, error)| (session, error.to_string()));
