@@ -9,8 +9,8 @@ use dlmalloc::GlobalDlmalloc;
 use ferrolb::Failure;
 use ferrolb::cli::{Cli, Command, LogArgs, LogFilter, LogFilterError};
 use ferrolb::commands::{
-    check, decode, diff, events, explain, lab, migrate, peer, peers, replay, router_config, run,
-    status,
+    bfd, check, decode, diff, drain, events, explain, lab, log_level, migrate, peer, peers, pools,
+    refresh, replay, router_config, routes, run, services, status,
 };
 #[cfg(feature = "manual")]
 use ferrolb::commands::{completions, man};
@@ -67,10 +67,6 @@ fn run_command(command: Command, log_level: LogLevel, problems: Problems) -> Res
     let result = match command {
         Command::Lab(args) => runtime.block_on(lab::run(args, log_level, problems)),
         Command::Run(args) => runtime.block_on(run::run(args, log_level, problems)),
-        Command::Status(args) => runtime.block_on(status::run(&args)),
-        Command::Peers(args) => runtime.block_on(peers::run(&args)),
-        Command::Events(args) => runtime.block_on(events::run(&args, problems)),
-        Command::Peer(args) => runtime.block_on(peer::run(&args)),
         #[cfg(feature = "kubernetes")]
         Command::Controller(args) => {
             let mut options = args.options()?;
@@ -83,12 +79,31 @@ fn run_command(command: Command, log_level: LogLevel, problems: Problems) -> Res
             options.cluster.log_level = log_level;
             runtime.block_on(kubernetes::speaker(options)).map_err(Failure::from)
         }
-        other => Err(Failure::Unusable(format!("unknown command {other:?}"))),
+        other => runtime.block_on(ask_process(&other, problems)),
     };
 
     // A file system that hangs must not keep the process alive.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Runs a command that asks a process or changes it.
+async fn ask_process(command: &Command, problems: Problems) -> Result<(), Failure> {
+    match command {
+        Command::Status(args) => status::run(args).await,
+        Command::Peers(args) => peers::run(args).await,
+        Command::Routes(args) => routes::run(args).await,
+        Command::Services(args) => services::run(args).await,
+        Command::Pools(args) => pools::run(args).await,
+        Command::Bfd(args) => bfd::run(args).await,
+        Command::Events(args) => events::run(args, problems).await,
+        Command::Peer(args) => peer::run(args).await,
+        Command::Refresh(args) => refresh::run(args).await,
+        Command::LogLevel(args) => log_level::run(args).await,
+        Command::Drain(args) => drain::run(args).await,
+        Command::Undrain(args) => drain::undrain(args).await,
+        other => Err(Failure::Unusable(format!("unknown command {other:?}"))),
+    }
 }
 
 /// Starts the log, and returns its filter, which can be changed.

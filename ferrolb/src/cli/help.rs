@@ -1,17 +1,21 @@
 //! The examples and exit codes at the end of the help texts.
 
+pub(super) use super::help_asking::*;
+
 pub(super) const EXAMPLES: &str = "\
 Examples:
   ferrolb lab examples/reference           run the reference cluster on this machine
   ferrolb lab examples/reference --once    the same, until the router's table is as planned
   ferrolb run manifests --node kube1       speak for the node kube1 to the real router
+  ferrolb status                           show the state of that process, problems first
   ferrolb check config.yaml                check a configuration
   ferrolb decode --mrt updates.gz          decode the messages in a recording
 
 Exit codes:
   0  success, or ended by a signal as intended
   1  the configuration has errors, --once timed out, the input of decode is not one message,
-     no node announces the Service of explain, or a Service would lose its last node by diff --drain
+     no node announces the Service of explain, a Service would lose its last node by diff --drain,
+     or status, peers, bfd or services --problems show a problem
   2  wrong usage, or a file, a port or the API server cannot be used
   130  --once was interrupted";
 
@@ -31,62 +35,6 @@ Examples:
 
 Errors in the files are printed as FILE:LINE:COLUMN: error: PATH: MESSAGE. At the start, they end
 the program with exit code 1. Later, the last valid configuration stays in force.";
-
-pub(super) const STATUS: &str = "\
-Examples:
-  ferrolb status
-  ferrolb status --watch
-  ferrolb status --url http://127.0.0.1:7472 --output json
-
-The process is the only one on this machine, or the one that --socket or --url names. Without
--o wide, only as many problems are shown as fit on a screen of 24 lines.
-
-Exit codes:
-  0  no problem keeps traffic away
-  1  a problem of severity ERROR keeps traffic away, or the process is not ready
-  2  wrong usage, or the process does not answer";
-
-pub(super) const PEERS: &str = "\
-Examples:
-  ferrolb peers
-  ferrolb peers -o wide --watch=5
-  ferrolb peers tor1
-  ferrolb peers tor1 --node kube1 --output json
-
-Columns:
-  UP/DOWN  how long the peer has been in this state; for an Established session, its uptime
-  SENT     prefixes that the peer has / prefixes that the plan announces
-  RCVD     routes received from the peer that are kept
-  FLAPS    how often an Established session has ended
-  BFD      state of the BFD session; - without BFD
-
-With --output json, NAME prints one line for each node that has the peer.
-
-Exit codes:
-  0  all sessions shown are Established
-  1  a session is not Established
-  2  wrong usage, there is no such peer, or the process does not answer";
-
-pub(super) const EVENTS: &str = "\
-Examples:
-  ferrolb events
-  ferrolb events --follow --node kube1
-  ferrolb events --since 120 --output json
-
-Times are in UTC. A process keeps a limited number of events. With --follow, a lost connection is
-opened again, and events that were kept are shown then.";
-
-pub(super) const PEER: &str = "\
-Examples:
-  ferrolb peer reset tor1
-  ferrolb peer disable tor1 --message firmware-upgrade
-  ferrolb peer enable tor1
-
-The process takes actions only over its Unix socket, on its own host.
-
-Exit codes:
-  0  done
-  2  wrong usage, there is no such peer, or the process does not take the action";
 
 pub(super) const CHECK: &str = "\
 Examples:

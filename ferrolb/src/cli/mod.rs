@@ -3,28 +3,36 @@
 //! Owns the list of commands and the options for logging. Runs nothing.
 
 mod help;
+mod help_asking;
 mod log_filter;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::bfd::BfdArgs;
 use crate::commands::check::CheckArgs;
 #[cfg(feature = "manual")]
 use crate::commands::completions::CompletionsArgs;
 use crate::commands::decode::DecodeArgs;
 use crate::commands::diff::DiffArgs;
+use crate::commands::drain::{DrainArgs, UndrainArgs};
 use crate::commands::events::EventsArgs;
 use crate::commands::explain::ExplainArgs;
 #[cfg(feature = "kubernetes")]
 use crate::commands::kubernetes::{ControllerArgs, SpeakerArgs};
 use crate::commands::lab::LabArgs;
+use crate::commands::log_level::LogLevelArgs;
 #[cfg(feature = "manual")]
 use crate::commands::man::ManArgs;
 use crate::commands::migrate::MigrateArgs;
 use crate::commands::peer::PeerArgs;
 use crate::commands::peers::PeersArgs;
+use crate::commands::pools::PoolsArgs;
+use crate::commands::refresh::RefreshArgs;
 use crate::commands::replay::ReplayArgs;
 use crate::commands::router_config::RouterConfigArgs;
+use crate::commands::routes::RoutesArgs;
 use crate::commands::run::RunArgs;
+use crate::commands::services::ServicesArgs;
 use crate::commands::status::StatusArgs;
 use crate::output::LogFormat;
 
@@ -84,12 +92,41 @@ pub enum Command {
     /// the time that they have left, the last NOTIFICATIONs with their texts, BFD, TCP endpoints, and message counts.
     #[command(after_long_help = help::PEERS)]
     Peers(PeersArgs),
+    /// Show the routes that the peers of a running process have, or should have, and why some cannot be sent.
+    ///
+    /// They come from each session's Adj-RIB-Out: all attributes as they are sent, the age, the Services that a route belongs
+    /// to, and the addresses that an aggregate covers.
+    #[command(after_long_help = help::ROUTES)]
+    Routes(RoutesArgs),
+    /// Show the Services of a running process, and why some are not announced.
+    #[command(after_long_help = help::SERVICES)]
+    Services(ServicesArgs),
+    /// Show the address pools of a running process: what is free, who holds what, and who shares an address.
+    #[command(after_long_help = help::POOLS)]
+    Pools(PoolsArgs),
+    /// Show the BFD sessions of a running process, and why some are down.
+    #[command(after_long_help = help::BFD)]
+    Bfd(BfdArgs),
     /// Show what happened in a running process, and what happens: sessions, routes, Services, configuration, drain.
     #[command(after_long_help = help::EVENTS)]
     Events(EventsArgs),
     /// Reset, disable or enable a peer of a running process.
     #[command(after_long_help = help::PEER)]
     Peer(PeerArgs),
+    /// Send the routes of a running process to its peers again, or ask the peers for theirs.
+    #[command(after_long_help = help::REFRESH)]
+    Refresh(RefreshArgs),
+    /// Show or change what a running process logs.
+    #[command(after_long_help = help::LOG_LEVEL)]
+    LogLevel(LogLevelArgs),
+    /// Drain the node of a running process, so that its traffic moves to other nodes without loss.
+    ///
+    /// Routes first get the community GRACEFUL_SHUTDOWN (RFC 8326), then they are withdrawn, then the sessions end.
+    #[command(after_long_help = help::DRAIN)]
+    Drain(DrainArgs),
+    /// End the drain of a running process's node.
+    #[command(after_long_help = help::UNDRAIN)]
+    Undrain(UndrainArgs),
     /// Check a configuration before applying it.
     ///
     /// Reports all errors and warnings in all files at once, as FILE:LINE:COLUMN with the line in question. Needs no

@@ -6,21 +6,26 @@
 mod connection;
 mod error;
 mod events;
+mod pages;
 mod place;
 mod sockets;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
+
 use ferrolb_api::ApiError;
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use error::ClientError;
 pub(crate) use events::{EventStream, StreamItem};
+pub(crate) use pages::Pages;
 pub(crate) use place::Place;
-pub(crate) use sockets::{Sockets, socket_directories};
+pub(crate) use sockets::Sockets;
 
 use connection::Connection;
 
@@ -158,18 +163,13 @@ impl Client {
 }
 
 /// Writes a value so that it can be a part of a path or a value of a query.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-._~:".contains(&octet) {
-            escaped.push(char::from(octet));
-        } else {
-            escaped.push_str(&format!("%{octet:02X}"));
-        }
-    }
-    escaped
+pub(crate) fn escaped(text: &str) -> impl Display {
+    utf8_percent_encode(text, ESCAPED)
 }
 
+/// The characters that have no meaning in a URL stay.
+const ESCAPED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b':');
 /// The most octets of an answer of the API.
 const MAX_ANSWER: usize = 64 * 1024 * 1024;
 /// The most octets of an error.

@@ -1,7 +1,5 @@
 //! The client against processes that answer, that answer with something else, and that do not answer.
 
-use std::path::PathBuf;
-
 use ferrolb_api::PoolList;
 use ferrolb_api::action::{Done, PeerAction};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -127,17 +125,15 @@ async fn only_sockets_with_a_process_count() {
     let _live = UnixListener::bind(path("kube1.sock")).unwrap();
     drop(UnixListener::bind(path("stale.sock")).unwrap());
     std::fs::write(path("file.sock"), "").unwrap();
-    let _other = UnixListener::bind(path("other")).unwrap();
-
-    let missing = PathBuf::from("no-such-directory");
-    let sockets = Sockets::find(&[missing, directory.path().to_owned()]).await;
+    let names = ["kube1.sock", "stale.sock", "file.sock", "missing.sock"];
+    let sockets = Sockets::of(names.map(path).to_vec()).await;
     assert_eq!(sockets, Sockets { live: vec![path("kube1.sock")], forbidden: Vec::new() });
 }
 
 #[test]
 fn names_are_escaped_in_paths() {
-    assert_eq!(escaped("tor1.example-2_x"), "tor1.example-2_x");
-    assert_eq!(escaped("a/b c?%"), "a%2Fb%20c%3F%25");
-    assert_eq!(escaped("fd00::1"), "fd00::1");
-    assert_eq!(escaped("ü"), "%C3%BC");
+    assert_eq!(escaped("tor1.example-2_x").to_string(), "tor1.example-2_x");
+    assert_eq!(escaped("a/b c?%").to_string(), "a%2Fb%20c%3F%25");
+    assert_eq!(escaped("fd00::1").to_string(), "fd00::1");
+    assert_eq!(escaped("ü").to_string(), "%C3%BC");
 }

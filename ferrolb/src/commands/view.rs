@@ -4,11 +4,12 @@
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 
+use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 use crate::Failure;
 use crate::client::{Client, ClientError};
-use crate::input::{Found, PlaceArgs, ViewArgs};
+use crate::input::{Found, NodeArgs, PlaceArgs, ViewArgs};
 use crate::output::{Look, Page, Style, ViewFormat, stdout_width};
 
 /// Shows a view of a process once, or as often as `--watch` says.
@@ -106,6 +107,14 @@ pub(crate) fn failure(error: ClientError) -> Failure {
         )),
         _ => error.into(),
     }
+}
+
+/// Returns a document without the elements of other nodes in this list.
+pub(crate) fn of_node(mut document: Value, list: &str, node: &NodeArgs) -> Vec<u8> {
+    if let Some(elements) = document.get_mut(list).and_then(Value::as_array_mut) {
+        elements.retain(|it| it["node"].as_str().is_none_or(|name| node.includes(name)));
+    }
+    document.to_string().into_bytes()
 }
 
 /// Returns true if stdout is a terminal that can move its cursor.

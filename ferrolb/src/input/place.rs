@@ -3,16 +3,17 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ferrolb_node::http;
 
 use crate::Failure;
-use crate::client::{Client, Place, Sockets, socket_directories};
+use crate::client::{Client, Place, Sockets};
 
 /// The process to ask.
 #[derive(Clone, Debug, Default, Args)]
 #[non_exhaustive]
 pub struct PlaceArgs {
-    /// Unix socket of the process. Default: the only one in the directory of sockets, which is /run/ferrolb, or
-    /// $XDG_RUNTIME_DIR/ferrolb, or ferrolb-UID in the directory for temporary files.
+    /// Unix socket of the process to ask. Default: the only one in /run/ferrolb, $XDG_RUNTIME_DIR/ferrolb and
+    /// $TMPDIR/ferrolb-UID.
     #[arg(long, value_name = "PATH", env = SOCKET_VARIABLE)]
     pub socket: Option<PathBuf>,
     /// Address of a process that serves HTTP, instead of a socket. Default without a socket: http://127.0.0.1:7472.
@@ -40,7 +41,7 @@ impl PlaceArgs {
             return Ok(Found { client: Client::new(place), note: None });
         }
 
-        let Sockets { mut live, forbidden } = Sockets::find(&socket_directories()).await;
+        let Sockets { mut live, forbidden } = Sockets::of(http::sockets()).await;
         let note = forbidden.first().map(|path| {
             format!("this user may not use {}: run the command as its owner", path.display())
         });

@@ -173,7 +173,10 @@ fn stands_alone(words: &[String]) -> bool {
         return false;
     }
     match words[1].as_str() {
-        "run" | "controller" | "speaker" | "status" | "peers" | "peer" | "events" => false,
+        "run" | "controller" | "speaker" => false,
+        // They ask a process or change it.
+        "status" | "peers" | "routes" | "services" | "pools" | "bfd" | "events" => false,
+        "peer" | "refresh" | "log-level" | "drain" | "undrain" => false,
         "lab" => has("--once"),
         "explain" | "router-config" => has("--from") && !asks,
         "diff" => (has("--from") || (words.len() == 4 && !has("--drain"))) && !asks,

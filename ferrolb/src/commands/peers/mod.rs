@@ -6,10 +6,9 @@ mod list;
 mod tests;
 
 use clap::Args;
-use ferrolb_api::{Peer, PeerList};
-use serde_json::Value;
+use ferrolb_api::{Peer, PeerList, Timestamp};
 
-use super::view::{failure, show};
+use super::view::{failure, of_node, show};
 use crate::Failure;
 use crate::client::{Client, escaped};
 use crate::input::{NodeArgs, ViewArgs};
@@ -51,15 +50,9 @@ async fn show_all(client: &Client, page: &mut Page<'_>, node: &NodeArgs) -> Resu
     match page.look.format {
         ViewFormat::Json if node.node.is_none() => page.document(&octets)?,
         ViewFormat::Json => {
-            let mut document: Value = client.parse(PATH, &octets)?;
-            if let Some(peers) = document.get_mut("peers").and_then(Value::as_array_mut) {
-                peers.retain(|peer| peer["node"].as_str().is_some_and(|it| node.includes(it)));
-            }
-            page.document(document.to_string().as_bytes())?;
+            page.document(&of_node(client.parse(PATH, &octets)?, "peers", node))?;
         }
-        _ => page.write(|out, look| {
-            list::write(out, look, &list.peers, ferrolb_api::Timestamp::now())
-        })?,
+        _ => page.write(|out, look| list::write(out, look, &list.peers, Timestamp::now()))?,
     }
     verdict(&list.peers)
 }
@@ -86,9 +79,7 @@ async fn show_one(
         let peer: Peer = client.parse(path, &octets)?;
         match page.look.format {
             ViewFormat::Json => page.document(&octets)?,
-            _ => page.write(|out, look| {
-                detail::write(out, look, &peer, ferrolb_api::Timestamp::now())
-            })?,
+            _ => page.write(|out, look| detail::write(out, look, &peer, Timestamp::now()))?,
         }
         peers.push(peer);
     }
@@ -135,4 +126,4 @@ fn bfd_state(peer: &Peer) -> Cell {
 
 pub(super) const PATH: &str = "/v1/peers";
 pub(super) const ESTABLISHED: &str = "Established";
-pub(super) const MAX_PEERS: usize = 64 * 1024 * 1024;
+const MAX_PEERS: usize = 64 * 1024 * 1024;
