@@ -170,7 +170,7 @@ mod tests {
         let problem = |gate: &str, reason: &str, needs_action: bool| {
             json!({
                 "gate": gate, "reason": reason, "needs_action": needs_action,
-                "hint": "add addresses to the pool, or delete Services that nobody needs",
+                "hint": "add addresses to the pool, or delete Services",
             })
         };
         let values = json!([
@@ -203,13 +203,13 @@ mod tests {
         node, only on kube2
     mail       pop3  pending    -                            -        0/3
       pool: no pool has a free address
-      to fix it: add addresses to the pool, or delete Services that nobody needs
+      to fix it: add addresses to the pool, or delete Services
     ");
         insta::assert_snapshot!(text(ViewFormat::Wide), @r"
     NAMESPACE  NAME  STATE      ADDRESS                      POOL     NODES  GATE       PROBLEM                                                                             TO FIX IT
     mail       imap  announced  172.22.35.71 fd00:22:35::71  default  3/3    -          -                                                                                   -
-    mail       smtp  announced  172.22.35.70                 default  1/3    endpoints  externalTrafficPolicy is Local and no ready endpoint is on the node, only on kube2  add addresses to the pool, or delete Services that nobody needs
-    mail       pop3  pending    -                            -        0/3    pool       no pool has a free address                                                          add addresses to the pool, or delete Services that nobody needs
+    mail       smtp  announced  172.22.35.70                 default  1/3    endpoints  externalTrafficPolicy is Local and no ready endpoint is on the node, only on kube2  add addresses to the pool, or delete Services
+    mail       pop3  pending    -                            -        0/3    pool       no pool has a free address                                                          add addresses to the pool, or delete Services
     ");
     }
 }
