@@ -17,6 +17,7 @@
 mod facts;
 mod schedule;
 mod target;
+mod trouble;
 mod withdrawal;
 
 use std::net::Ipv4Addr;
@@ -28,6 +29,8 @@ use lb_adapter::model::{DataplaneGate, ExternalTrafficPolicy};
 use lb_adapter::planner::DataplaneStatus;
 
 use super::timing::{Moment, SKEW, Timing};
+
+use trouble::Trouble;
 
 pub(super) use facts::{Check, ConnectTarget, HealthPorts, NodeFacts, Observation};
 
@@ -41,8 +44,6 @@ pub(super) struct ServiceGate {
     health_port: Option<u16>,
     /// The health port that the Service had with its former policy, until the dataplane has followed.
     former_port: Option<u16>,
-    /// The target of connections, until a connection is known to reach the addresses.
-    connect: Option<Box<ConnectTarget>>,
     ipv4: Option<Ipv4Addr>,
     /// A hash of the IPv6 address, which takes half the memory.
     ipv6: Option<NonZeroU64>,
@@ -60,12 +61,8 @@ pub(super) struct ServiceGate {
     failures: u8,
     /// The number of recent recoveries, which lengthen the next one.
     flaps: u8,
-    /// The first of the latest successful checks in a row.
-    forwards_since: Option<Moment>,
-    next_check: Option<Moment>,
-    /// The reason for the state, for people, and the time at which it was set.
-    problem: Option<Box<str>>,
-    noted: Moment,
+    /// Only while the Service is in trouble or a check has failed, since thousands of others need no memory for it.
+    trouble: Option<Box<Trouble>>,
     /// Differs for each target of checks, so that a late result of a former one is recognised.
     pub(super) generation: u32,
 }
@@ -103,7 +100,6 @@ impl ServiceGate {
             has_other_nodes: target.has_other_nodes,
             health_port: target.health_check_node_port,
             former_port: None,
-            connect: None,
             ipv4: None,
             ipv6: None,
             fingerprint: target.fingerprint,
@@ -114,10 +110,7 @@ impl ServiceGate {
             state: State::Idle { since: None },
             failures: 0,
             flaps: 0,
-            forwards_since: None,
-            next_check: None,
-            problem: None,
-            noted: now,
+            trouble: None,
             generation: 0,
         };
         gate.set_target(target, now, timing);
@@ -142,14 +135,15 @@ impl ServiceGate {
     fn enter(&mut self, state: State, now: Moment) {
         self.state = state;
         self.failures = 0;
-        self.forwards_since = None;
-        self.next_check = self.is_in_trouble().then_some(now);
-        if !self.is_in_trouble() {
-            self.problem = None;
+        if self.is_in_trouble() {
+            let trouble = self.trouble_mut();
+            (trouble.forwards_since, trouble.next_check) = (None, Some(now));
+        } else {
+            self.trouble = None;
         }
         if matches!(state, State::Announced { .. }) {
             (self.is_doubtful, self.is_unproven) = (false, false);
-            (self.connect, self.former_port) = (None, None);
+            self.former_port = None;
         }
         if !matches!(state, State::Held { .. }) {
             self.is_initial = false;
@@ -179,7 +173,11 @@ impl ServiceGate {
         match found {
             Observation::Forwards | Observation::ForwardsNow => {
                 self.failures = 0;
-                self.forwards_since.get_or_insert(now);
+                if self.is_in_trouble() {
+                    self.trouble_mut().forwards_since.get_or_insert(now);
+                } else {
+                    self.trouble = None;
+                }
                 if found == Observation::ForwardsNow {
                     self.is_doubtful = false;
                 }
@@ -192,7 +190,7 @@ impl ServiceGate {
             }
         }
 
-        self.next_check = self.following_check(now, facts, timing, crowd);
+        self.set_next_check(self.following_check(now, facts, timing, crowd));
         if matches!(self.state, State::Announced { .. }) {
             self.judge_announced(now, facts, timing);
         }
@@ -201,15 +199,11 @@ impl ServiceGate {
 
     fn note_failure(&mut self, problem: String, now: Moment) {
         self.failures = self.failures.saturating_add(1);
-        self.forwards_since = None;
-
-        // Each other text is reported, so a port whose answers differ each time must not set the pace.
-        let is_due = self.problem.is_none() || now.since(self.noted) >= Duration::from_secs(1);
-        if (self.is_in_trouble() || self.failures >= FAILURES)
-            && is_due
-            && self.problem.as_deref() != Some(&problem)
-        {
-            (self.problem, self.noted) = (Some(problem.into()), now);
+        let is_visible = self.is_in_trouble() || (self.is_announced() && self.failures >= FAILURES);
+        if is_visible {
+            let trouble = self.trouble_mut();
+            trouble.forwards_since = None;
+            trouble.note(problem, now);
         }
     }
 
@@ -227,11 +221,11 @@ impl ServiceGate {
         let follows_by = self.changed.after(timing.settle + SKEW);
         if now < follows_by {
             self.failures = 0;
-            self.next_check = Some(follows_by);
+            self.set_next_check(Some(follows_by));
         } else if self.failures >= FAILURES {
             self.enter(State::Depreferenced { since: now }, now);
         } else {
-            self.next_check = Some(now.after(Duration::from_secs(1)));
+            self.set_next_check(Some(now.after(Duration::from_secs(1))));
         }
     }
 
@@ -298,7 +292,7 @@ impl ServiceGate {
             let is_outdated = facts.proxy_ok.is_none_or(|ok| self.changed > ok);
             let is_over = now.since(failing) >= timing.outage;
             if is_outdated || is_over {
-                self.problem = Some("kube-proxy does not answer on the node".into());
+                self.trouble_mut().problem = Some("kube-proxy does not answer on the node".into());
                 self.enter(State::Depreferenced { since: now }, now);
             }
         }
@@ -330,7 +324,7 @@ impl ServiceGate {
             0 => Duration::ZERO,
             flaps => Duration::from_millis(500 << flaps.min(MAX_FLAPS)),
         };
-        let is_stable = self.forwards_since.is_some_and(|since| now.since(since) >= damping);
+        let is_stable = self.forwards_since().is_some_and(|since| now.since(since) >= damping);
         is_stable && self.has_evidence(follows)
     }
 
@@ -339,8 +333,8 @@ impl ServiceGate {
     /// They may show the state before the last change, and without a connection, a health port says nothing about the address.
     /// Then they count only if the dataplane also follows the last change.
     fn has_evidence(&self, follows: bool) -> bool {
-        let has_doubt = self.is_doubtful || (self.is_unproven && self.connect.is_none());
-        self.forwards_since.is_some() && (!has_doubt || follows)
+        let has_doubt = self.is_doubtful || (self.is_unproven && self.connect().is_none());
+        self.forwards_since().is_some() && (!has_doubt || follows)
     }
 
     fn recover(&mut self, now: Moment) {
@@ -386,7 +380,7 @@ impl ServiceGate {
 
     /// Returns the status for the planner, `None` if the Service is not announced for a reason of the API.
     pub(super) fn status(&self) -> Option<DataplaneStatus> {
-        let problem = || match &self.problem {
+        let problem = || match self.trouble.as_ref().and_then(|trouble| trouble.problem.as_ref()) {
             Some(problem) => problem.clone(),
             None if self.is_observable() => "not checked yet".into(),
             None => UNOBSERVABLE.into(),

@@ -10,7 +10,7 @@ use super::{Check, NodeFacts, ServiceGate, State};
 impl ServiceGate {
     /// Returns the check of the Service, or `None` if its dataplane cannot be observed.
     pub(in crate::dataplane) fn check(&self) -> Option<Check> {
-        let connect = self.connect.as_deref().cloned();
+        let connect = self.connect().cloned();
         match (self.policy, self.health_port, connect) {
             (ExternalTrafficPolicy::Local, None, _) | (ExternalTrafficPolicy::Cluster, _, None) => {
                 None
@@ -30,7 +30,7 @@ impl ServiceGate {
     pub(super) fn is_observable(&self) -> bool {
         match self.policy {
             ExternalTrafficPolicy::Local => self.health_port.is_some(),
-            ExternalTrafficPolicy::Cluster => self.connect.is_some(),
+            ExternalTrafficPolicy::Cluster => self.connect().is_some(),
         }
     }
 
@@ -50,7 +50,7 @@ impl ServiceGate {
 
         let waited = now.since(since);
         let follows_syncs = self.policy == ExternalTrafficPolicy::Cluster
-            && self.connect.is_some()
+            && self.connect().is_some()
             && self.former_port.is_none()
             && self.last_sync(facts).is_some();
         let pause = if follows_syncs {
@@ -86,13 +86,13 @@ impl ServiceGate {
 
     /// Returns the moment of the next check.
     pub(in crate::dataplane) fn next_check(&self) -> Option<Moment> {
-        self.next_check.filter(|_| self.is_observable())
+        self.trouble.as_ref()?.next_check.filter(|_| self.is_observable())
     }
 
     /// Notes that kube-proxy has synced: a Service that is held back and is checked by a connection is checked now.
     pub(in crate::dataplane) fn note_sync(&mut self, now: Moment) {
-        if self.connect.is_some() {
-            self.next_check = Some(now);
+        if self.connect().is_some() {
+            self.set_next_check(Some(now));
         }
     }
 
@@ -103,7 +103,7 @@ impl ServiceGate {
 
     /// Notes that a check has started, so that no other one starts before its result.
     pub(in crate::dataplane) fn note_check(&mut self) {
-        self.next_check = None;
+        self.set_next_check(None);
     }
 
     /// Returns the next moment at which the state may change, or at which a check is due.
@@ -121,7 +121,7 @@ impl ServiceGate {
             }
         };
         let by_time = moments.into_iter().filter(|moment| *moment > now).min();
-        let check = self.next_check.filter(|_| self.is_observable());
+        let check = self.next_check();
         by_time.into_iter().chain(check).min()
     }
 }

@@ -50,17 +50,17 @@ impl ServiceGate {
             State::Depreferenced { .. } | State::Withdrawn => self.is_unproven,
             State::Idle { .. } | State::Announced { .. } | State::Leaving { .. } => false,
         };
-        self.connect = match target.tcp_port {
-            Some(port) if needs_connection => Some(Box::new(ConnectTarget {
-                addresses: target.addresses.clone(),
-                port,
-                remote_endpoints: target.remote_endpoints.clone(),
-            })),
-            _ => None,
-        };
+        let connect = target.tcp_port.filter(|_| needs_connection).map(|port| ConnectTarget {
+            addresses: target.addresses.clone(),
+            port,
+            remote_endpoints: target.remote_endpoints.clone(),
+        });
+        if self.is_in_trouble() {
+            self.trouble_mut().connect = connect;
+        }
         if is_outdated && self.is_in_trouble() {
             // The result of a check that is under way will not count.
-            self.next_check.get_or_insert(now);
+            self.trouble_mut().next_check.get_or_insert(now);
         }
         is_outdated
     }
@@ -135,7 +135,8 @@ impl ServiceGate {
     fn return_to_service(&mut self, now: Moment) {
         self.is_doubtful = true;
         self.changed = now;
-        self.problem = Some("its endpoints on the node have just become ready".into());
+        self.trouble_mut().problem =
+            Some("its endpoints on the node have just become ready".into());
         self.enter(State::Depreferenced { since: now }, now);
     }
 }

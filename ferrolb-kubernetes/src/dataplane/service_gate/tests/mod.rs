@@ -394,3 +394,16 @@ fn a_service_whose_prefix_the_node_announces_already_is_not_held_back() {
     shared.shares_routes = true;
     assert_eq!(Story::of(shared).state(), "ready");
 }
+
+#[test]
+fn a_service_that_is_announced_takes_little_memory() {
+    assert!(size_of::<ServiceGate>() <= 80, "{}", size_of::<ServiceGate>());
+
+    let mut story = Story::announced();
+    assert!(story.gate.trouble.is_none());
+    story.wait(ms(5000));
+    story.fails();
+    assert!(story.gate.trouble.is_some());
+    story.forwards();
+    assert!(story.gate.trouble.is_none());
+}
