@@ -1,25 +1,16 @@
 //! The dataplane of a node that starts.
 
-use ferrolb_node::http::Listen;
 use lb_adapter::planner::PlannerOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::super::{ClusterOptions, OnExit};
+use super::super::{ControllerOptions, OnExit};
 use super::*;
 
 /// The options of a speaker whose kube-proxy has this port.
 fn options(kube_proxy_port: u16) -> SpeakerOptions {
     SpeakerOptions {
-        cluster: ClusterOptions {
-            kubeconfig: None,
-            namespace: "metallb-system".to_owned(),
-            config_map: "config".to_owned(),
-            class: None,
-            pod: None,
-            listen: Listen::nowhere(),
-            log_level: "info".to_owned(),
-        },
+        cluster: ControllerOptions::of_test("metallb-system").cluster,
         node: "kube1".to_owned(),
         ignore_exclude_label: false,
         on_exit: OnExit::Drain,
