@@ -40,6 +40,7 @@ proptest! {
             prop_assert_eq!(table.len(), model.len());
             Ok(())
         };
+
         let mut first = first;
         if sorted {
             first.sort_unstable();
@@ -47,13 +48,16 @@ proptest! {
         for (n, insert) in first {
             apply(&mut table, &mut model, n, (insert || sorted).then_some(1))?;
         }
+
         let (old, before) = (table.clone(), model.clone());
         for (n, insert) in then {
             apply(&mut table, &mut model, n, insert.then_some(n % 3))?;
         }
+
         prop_assert!(old.iter().map(|(k, a)| (k, a.clone())).eq(before.clone()), "the clone changed");
         prop_assert!(table.iter().map(|(k, a)| (k, a.clone())).eq(model.clone()));
         prop_assert!(table.places().all(|(place, key, _)| table.at(place).is_some_and(|at| at.0 == key)));
+
         let mut expected = BTreeMap::new();
         for n in 0..2_000 {
             let (a, b) = (before.get(&key(n)), model.get(&key(n)));
@@ -62,12 +66,14 @@ proptest! {
                 expected.insert(key(n), (a.cloned(), b.cloned()));
             }
         }
+
         let mut found = BTreeMap::new();
         differences(&old, &table, |key, (a, b)| {
             found.insert(key, (a.cloned(), b.cloned()));
             true
         });
         prop_assert_eq!(found, expected);
+
         for n in (0..2_000).step_by(2) {
             let first = model.range(key(n)..=key(n + 1)).next().map(|(k, a)| (*k, a));
             prop_assert_eq!(table.first_of(key(n + 1)), first);
@@ -82,10 +88,12 @@ fn chunks_are_full_after_appending_in_order_and_gone_when_empty() {
         table.insert(key(n), attributes(0));
     }
     assert_eq!(table.chunks.len(), 4_096 / CHUNK);
+
     for n in (0..4_096).filter(|n| n % 64 != 0) {
         table.remove(key(n));
     }
     assert!(table.chunks.len() <= 4, "{} chunks for 64 routes", table.chunks.len());
+
     assert!((0..4_096).step_by(64).all(|n| table.remove(key(n)).is_some()));
     assert!(table.is_empty() && table.chunks.is_empty());
 }

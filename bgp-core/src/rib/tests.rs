@@ -123,11 +123,13 @@ impl Far {
     /// Receives up to `room` prefixes. Returns false if there was nothing to send.
     fn take(&mut self, rib: &mut AdjRibOut, mut room: usize) -> bool {
         let Some(pending) = rib.pending(false) else { return false };
+
         let mut fits = || {
             let fits = room > 0;
             room = room.saturating_sub(1);
             fits
         };
+
         let taken = match &pending {
             Pending::Unreach(family) => rib.take_unreach(*family, |prefix, id| {
                 let fits = fits();

@@ -111,6 +111,7 @@ proptest! {
         let mut tracked = Tracked::default();
         for step in steps {
             tracked.take(&step);
+
             let all: Vec<_> = tracked.model.iter().map(|(key, time)| (*key, *time)).collect();
             let found: Vec<_> = tracked.times.iter(&tracked.table).collect();
             prop_assert_eq!(&found, &all);
@@ -131,6 +132,7 @@ fn entries_that_are_set_together_share_one_time() {
 
     tracked.take(&Step::Set(100, 7));
     assert_eq!(tracked.times.spans.len(), 2, "those around it, and those after them");
+
     tracked.take(&Step::SetRun(0, 199, true, 9));
     tracked.take(&Step::Collect);
     assert!(tracked.times.are_same());
@@ -145,11 +147,13 @@ fn the_times_of_any_routes_take_a_few_octets_each() {
         for n in 0..4_000 {
             tracked.take(&Step::Add(n, 0));
         }
+
         let key = |n| u16::try_from(order(n)).expect("below 4,000");
         for n in 0..4_000 {
             tracked.take(&Step::Set(key(n), n + 1));
         }
         assert!(tracked.octets() <= 4_000 * 32, "{} octets", tracked.octets());
+
         for n in (0..4_000).filter(|n| n % 100 != 0) {
             tracked.take(&Step::Remove(key(n)));
         }
