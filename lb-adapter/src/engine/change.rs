@@ -86,10 +86,11 @@ pub struct Effects {
 }
 
 impl Effects {
-    /// Adds the effects of a later change, except [`Effects::planned`].
+    /// Adds the effects of a later change.
     pub fn extend(&mut self, more: Self) {
         self.events.extend(more.events);
         self.written.extend(more.written);
+        self.planned.extend(more.planned);
         for (node, changed) in more.routes {
             self.add_routes(&node, changed);
         }

@@ -53,3 +53,22 @@ fn a_follower_assigns_no_addresses_and_uses_those_of_the_status() {
     assert_eq!(see(&["192.0.2.2"]), Some(vec!["192.0.2.2".parse().unwrap()]));
     assert_eq!(see(&[]), None);
 }
+
+#[test]
+fn the_effects_of_two_changes_name_the_services_that_either_planned() {
+    let mut engine = Engine::new(PlannerOptions::default(), Some("kube1".to_owned()));
+    let pool = crate::model::Pool::new("default", vec!["192.0.2.0/28".parse().unwrap()]);
+    engine.apply(Change::Config(Arc::new(Config::new(Vec::new(), vec![pool]))));
+    engine.apply(Change::Synced);
+
+    let [a, b] = ["a", "b"].map(|name| ServiceKey::new("default", name));
+    let mut put = |key: &ServiceKey| {
+        let mut service = Service::new(key.clone());
+        service.type_ = crate::model::ServiceType::LoadBalancer;
+        engine.apply(Change::Service { service: Box::new(service), status: None })
+    };
+    let mut effects = put(&a);
+    assert_eq!(effects.planned, BTreeSet::from([a.clone()]));
+    effects.extend(put(&b));
+    assert_eq!(effects.planned, BTreeSet::from([a, b]));
+}
