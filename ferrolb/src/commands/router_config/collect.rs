@@ -160,12 +160,17 @@ fn add_neighbors<'a>(
             continue;
         };
 
-        let is_known = router
-            .neighbors
-            .iter()
-            .any(|known| known.address == neighbor.address && known.router == neighbor.router);
-        if !is_known {
-            router.neighbors.push(neighbor);
+        let mut neighbors = router.neighbors.iter();
+        let known = neighbors
+            .find(|known| known.address == neighbor.address && known.router == neighbor.router);
+        match known.map(|known| known.port) {
+            None => router.neighbors.push(neighbor),
+            Some(port) if port == neighbor.port => {}
+            // A router tells its neighbors apart by their addresses.
+            Some(port) => router.left_out.push(format!(
+                "peer {} at port {}, since {} is a neighbor of {address} at port {port} already",
+                peer.name, neighbor.port, node.name
+            )),
         }
     }
     nodes.into_iter().map(|node| node.name.as_str()).collect()

@@ -18,7 +18,7 @@ pub(super) struct Router {
     pub(super) neighbors: Vec<Neighbor>,
     /// The routes that the nodes may announce, IPv4 before IPv6.
     pub(super) accepted: Vec<AcceptedRoutes>,
-    /// The selected nodes that cannot speak to the router, with the reasons.
+    /// The selected nodes that cannot speak to the router, and the peers that it cannot tell from others, with the reasons.
     pub(super) left_out: Vec<String>,
 }
 

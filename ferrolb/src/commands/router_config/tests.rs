@@ -298,6 +298,23 @@ fn nodes_that_cannot_speak_to_a_router_are_listed_with_the_reason() {
 }
 
 #[test]
+fn a_second_peer_at_another_port_of_a_router_is_left_out_with_the_reason() {
+    let config = |port: u16| {
+        format!(
+            "peers:\n- {{my-asn: 64636, peer-asn: 64635, peer-address: 172.22.35.1}}\n\
+             - {{my-asn: 64636, peer-asn: 64635, peer-address: 172.22.35.1, peer-port: {port}}}\n"
+        )
+    };
+    let routers = routers(&config(1790), false).unwrap();
+    assert_eq!(routers.len(), 1);
+    assert_eq!(routers[0].neighbors.len(), 1);
+    assert_eq!(routers[0].neighbors[0].port, 179);
+    let [left_out] = &routers[0].left_out[..] else { panic!("{:?}", routers[0].left_out) };
+    let why = " at port 1790, since kube1 is a neighbor of 172.22.35.1 at port 179 already";
+    assert!(left_out.ends_with(why), "{left_out}");
+}
+
+#[test]
 fn names_that_are_the_same_in_bird_get_numbers() {
     let config = peers(&[("10.7.0.1", "")]);
     let nodes = node("a-b", "", &["10.7.0.11"]) + &node("a.b", "", &["10.7.0.12"]);
