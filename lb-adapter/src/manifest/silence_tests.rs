@@ -299,6 +299,27 @@ fn the_examples_have_every_key_that_has_an_effect() {
 }
 
 #[test]
+fn the_page_about_the_configuration_has_a_row_for_every_key() {
+    let page = include_str!("../../../docs/configuration.md");
+    let rows = page.lines().filter(|line| line.starts_with("| "));
+    // The cells with the names in both formats, or the only one of FerroLB's own keys.
+    let names: String = rows.flat_map(|row| row.split('|').skip(1).take(2)).collect();
+    let has =
+        |key: &str| names.contains(&format!("`{key}`")) || names.contains(&format!("`{key}."));
+
+    let keys = peers::KEYS.iter().chain(&pools::KEYS).chain(&bfd_profiles::KEYS);
+    for key in keys.chain(&advertisements::BGP_KEYS) {
+        for spelling in [key.of(Format::ConfigMap), key.of(Format::Resources)] {
+            // Without a ConfigMap's spelling, the page has an empty cell.
+            assert!(spelling.is_empty() || has(spelling), "{spelling}");
+        }
+    }
+    for key in extensions::PEER_KEYS.iter().chain(&extensions::POOL_KEYS) {
+        assert!(has(key), "{key}");
+    }
+}
+
+#[test]
 fn a_secret_of_another_namespace_is_named() {
     let mut text = Text::new(Format::Resources);
     text.peer

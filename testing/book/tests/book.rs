@@ -39,6 +39,11 @@ fn the_book_has_each_page_with_the_anchors_that_links_name() {
         assert_asks_no_other_site(&built, &html);
     }
     assert!(anchors > 50, "{anchors}");
+
+    let examples = fs::read_to_string(destination.path().join("examples.html")).unwrap();
+    for included in ["passwordSecret: ", "password-secret: ", "allow-shared-ip: "] {
+        assert!(examples.contains(included), "{included}");
+    }
 }
 
 /// Operators may read the book without a connection to the internet, and nobody else learns what they read.
