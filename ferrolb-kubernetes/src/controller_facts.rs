@@ -102,6 +102,7 @@ impl Process for Leader {
         let sample = Sample {
             config: self.informer.config_sample(),
             pools: metrics::pool_samples(&self.engine),
+            pending_services: Some(metrics::pending_services(&self.engine)),
             api: self.informer.api_sample(self.services.failed_writes()),
             ..Sample::default()
         };

@@ -1,11 +1,11 @@
-//! The metrics of address pools.
+//! The metrics of address pools, and of the Services that wait for an address.
 
 use prometheus_client::registry::Registry;
 
 use super::families::{Labels, gauges, number};
 use super::sample::{PoolSample, PoolUsage};
 
-pub(super) fn register(registry: &mut Registry, pools: &[PoolSample]) {
+pub(super) fn register(registry: &mut Registry, pools: &[PoolSample], pending: Option<u64>) {
     register_totals(registry, pools);
     register_by_family(registry, pools);
 
@@ -24,6 +24,12 @@ pub(super) fn register(registry: &mut Registry, pools: &[PoolSample]) {
         }
     }
     gauges(registry, "ferrolb_pool_addresses", "Addresses of a pool, by family and state", values);
+    gauges(
+        registry,
+        "ferrolb_services_pending",
+        "Services that ask for an address and have none",
+        pending.map(|services| (Vec::new(), number(services))),
+    );
 }
 
 fn register_totals(registry: &mut Registry, pools: &[PoolSample]) {

@@ -3,7 +3,7 @@
 use bgp_session::bfd::{BfdStatus, State};
 use prometheus_client::registry::Registry;
 
-use super::families::{Labels, flag, gauges, named_peer_labels, number};
+use super::families::{Labels, counters, flag, gauges, named_peer_labels, number};
 use super::sample::SessionSample;
 
 pub(super) fn register(registry: &mut Registry, sessions: &[SessionSample]) {
@@ -44,6 +44,12 @@ fn register_ferrolb(registry: &mut Registry, sessions: &[SessionSample]) {
         "ferrolb_bfd_session_up",
         "1 while the BFD session is up",
         with_bfd(sessions).map(|(session, bfd)| (named_peer_labels(session), is_up(bfd))),
+    );
+    counters(
+        registry,
+        "ferrolb_bfd_session_failures",
+        "Times that the BFD session found a failure of the path",
+        with_bfd(sessions).map(|(session, bfd)| (named_peer_labels(session), bfd.stats.failures)),
     );
     gauges(
         registry,

@@ -3,7 +3,9 @@
 use bgp_session::{MessageCounts, StateKind};
 use prometheus_client::registry::Registry;
 
-use super::families::{Labels, counters, flag, gauges, named_peer_labels, number, peer_labels};
+use super::families::{
+    Labels, count, counters, flag, gauges, named_peer_labels, number, peer_labels,
+};
 use super::sample::{Sample, SessionSample};
 
 pub(super) fn register(registry: &mut Registry, sample: &Sample) {
@@ -11,7 +13,9 @@ pub(super) fn register(registry: &mut Registry, sample: &Sample) {
     register_metallb(registry, &sample.sessions);
     register_metallb_messages(registry, &sample.sessions);
     register_ferrolb_state(registry, &sample.sessions);
+    register_ferrolb_times(registry, &sample.sessions);
     register_ferrolb_traffic(registry, &sample.sessions);
+    register_ferrolb_prefixes(registry, &sample.sessions);
 }
 
 fn register_announced(registry: &mut Registry, sample: &Sample) {
@@ -141,12 +145,33 @@ fn register_ferrolb_state(registry: &mut Registry, sessions: &[SessionSample]) {
     gauges(
         registry,
         "ferrolb_bgp_last_down_info",
-        "Reason why the last session ended",
+        "Reason why the last session ended, without the texts of the peer",
         sessions.iter().filter_map(|session| {
             let mut labels = named_peer_labels(session);
-            labels.push(("reason", session.status.last_down()?));
+            labels.push(("reason", session.status.last_down_kind()?));
             Some((labels, 1.0))
         }),
+    );
+}
+
+fn register_ferrolb_times(registry: &mut Registry, sessions: &[SessionSample]) {
+    gauges(
+        registry,
+        "ferrolb_bgp_session_down_seconds",
+        "Time for which there has been no session; 0 while it is up",
+        per_named_peer(sessions, |session| session.status.down_for().as_secs_f64()),
+    );
+    gauges(
+        registry,
+        "ferrolb_bgp_session_hold_time_seconds",
+        "Hold time: the agreed one while the session is up, otherwise the configured one; 0 for none",
+        per_named_peer(sessions, |session| session.hold_time.as_secs_f64()),
+    );
+    gauges(
+        registry,
+        "ferrolb_bgp_peer_disabled",
+        "1 while an operator has disabled the peer",
+        per_named_peer(sessions, |session| flag(session.status.is_disabled())),
     );
 }
 
@@ -159,6 +184,15 @@ fn register_ferrolb_traffic(registry: &mut Registry, sessions: &[SessionSample])
     }
     counters(registry, "ferrolb_bgp_messages", "BGP messages, by type and direction", messages);
 
+    gauges(
+        registry,
+        "ferrolb_bgp_send_queue_bytes",
+        "Octets composed for the peer that its connections have not taken yet",
+        per_named_peer(sessions, |session| count(session.status.octets_waiting())),
+    );
+}
+
+fn register_ferrolb_prefixes(registry: &mut Registry, sessions: &[SessionSample]) {
     counters(
         registry,
         "ferrolb_bgp_prefixes_unsendable",
@@ -167,6 +201,12 @@ fn register_ferrolb_traffic(registry: &mut Registry, sessions: &[SessionSample])
         sessions.iter().map(|session| {
             (named_peer_labels(session), session.status.stats().prefixes_unsendable)
         }),
+    );
+    gauges(
+        registry,
+        "ferrolb_bgp_unsendable_prefixes",
+        "Prefixes that the session cannot carry now; 0 while it is down",
+        per_named_peer(sessions, |session| count(session.status.unsendable())),
     );
     gauges(
         registry,

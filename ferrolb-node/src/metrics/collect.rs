@@ -29,7 +29,9 @@ fn session_sample(peer: &PeerPlan, sessions: &Sessions, node: &str) -> Option<Se
         prefixes
     };
 
+    let hold_time = status.hold_time().unwrap_or(peer.peer.hold_time);
     let mut sample = SessionSample::new(&peer.peer.name, peer.peer.endpoint(), status);
+    sample.hold_time = hold_time;
     sample.prefixes = prefixes;
     sample.pending = pending;
     sample.unsendable = sessions.unsendable(&key);
@@ -53,6 +55,12 @@ pub fn announced_addresses(engine: &Engine, node: &str) -> Vec<AnnouncedAddress>
         }
     }
     announced
+}
+
+/// Returns the number of Services that ask for an address and have none.
+pub fn pending_services(engine: &Engine) -> u64 {
+    let pending = engine.service_keys().filter(|key| engine.is_pending(key)).count();
+    u64::try_from(pending).unwrap_or(u64::MAX)
 }
 
 /// The assigned addresses of a pool, and their Services.

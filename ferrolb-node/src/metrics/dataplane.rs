@@ -3,7 +3,7 @@
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::families::{flag, gauges, number};
+use super::families::{count, flag, gauges};
 use super::sample::DataplaneSample;
 
 /// The time for which Services were held back until the dataplane forwarded to them.
@@ -39,10 +39,7 @@ pub(super) fn register(registry: &mut Registry, sample: Option<&DataplaneSample>
         registry,
         "ferrolb_dataplane_services",
         "Services whose routes from this node are held back, depreferenced or withdrawn because of its dataplane",
-        states.map(|(state, services)| {
-            let services = u64::try_from(services).unwrap_or(u64::MAX);
-            (vec![("state", state.to_owned())], number(services))
-        }),
+        states.map(|(state, services)| (vec![("state", state.to_owned())], count(services))),
     );
     gauges(
         registry,

@@ -60,6 +60,11 @@ pub(super) fn flag(is_set: bool) -> f64 {
     if is_set { 1.0 } else { 0.0 }
 }
 
+/// Converts the length of a collection.
+pub(super) fn count(items: usize) -> f64 {
+    number(u64::try_from(items).unwrap_or(u64::MAX))
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a floating-point number")]
 pub(super) fn number(number: u64) -> f64 {
     number as f64

@@ -26,7 +26,9 @@ use std::fmt;
 
 use prometheus_client::registry::Registry;
 
-pub use collect::{announced_addresses, pool_samples, probe_samples, session_samples};
+pub use collect::{
+    announced_addresses, pending_services, pool_samples, probe_samples, session_samples,
+};
 pub use dataplane::HoldTime;
 pub use latency::Latency;
 pub use sample::{
@@ -45,7 +47,7 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub fn encode(sample: &Sample, latency: &Latency) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     process::register(&mut registry, sample);
-    allocator::register(&mut registry, &sample.pools);
+    allocator::register(&mut registry, &sample.pools, sample.pending_services);
     bgp::register(&mut registry, sample);
     bfd::register(&mut registry, &sample.sessions);
     probes::register(&mut registry, &sample.probes);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bgp_session::UnsendableRoute;
 
@@ -20,6 +21,8 @@ pub struct Sample {
     pub config: ConfigSample,
     /// The pools, if the process allocates addresses.
     pub pools: Vec<PoolSample>,
+    /// The number of Services that ask for an address and have none, if the process allocates addresses.
+    pub pending_services: Option<u64>,
     /// The sessions.
     pub sessions: Vec<SessionSample>,
     /// The status of this node's probes.
@@ -108,6 +111,8 @@ pub struct SessionSample {
     pub endpoint: String,
     /// The status of the session.
     pub status: SessionStatus,
+    /// The hold time: the agreed one while the session is up, otherwise the configured one. Zero for none.
+    pub hold_time: Duration,
     /// The number of prefixes that the peer should have.
     pub prefixes: u64,
     /// The number of these prefixes that the peer has not received: all while the session is down, and those that the
@@ -128,6 +133,7 @@ impl SessionSample {
             name: name.into(),
             endpoint: endpoint.into(),
             status: status.into(),
+            hold_time: Duration::ZERO,
             prefixes: 0,
             pending: 0,
             unsendable: Arc::default(),

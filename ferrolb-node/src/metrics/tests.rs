@@ -87,6 +87,50 @@ async fn a_problem_of_bfd_is_reported_until_the_session_is_up() {
     assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_time_without_a_session_grows_until_it_is_up() {
+    let mut sample = sample().await;
+    sample.pending_services = Some(3);
+    let session = &mut sample.sessions[0];
+    session.hold_time = Duration::from_secs(90);
+    session.status.down_since = Some(tokio::time::Instant::now().into_std());
+    session.status.peer.as_mut().unwrap().unsendable = 2;
+    session.status.peer.as_mut().unwrap().disabled = true;
+
+    tokio::time::advance(Duration::from_secs(91)).await;
+    let text = encode(&sample, &Latency::new()).unwrap();
+    for line in [
+        r#"ferrolb_bgp_session_down_seconds{peer="172.22.35.1:179",name="tor"} 91.0"#,
+        r#"ferrolb_bgp_session_hold_time_seconds{peer="172.22.35.1:179",name="tor"} 90.0"#,
+        r#"ferrolb_bgp_unsendable_prefixes{peer="172.22.35.1:179",name="tor"} 2.0"#,
+        r#"ferrolb_bgp_peer_disabled{peer="172.22.35.1:179",name="tor"} 1.0"#,
+        "ferrolb_services_pending 3.0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+
+    sample.sessions[0].status.down_since = None;
+    sample.pending_services = None;
+    let text = encode(&sample, &Latency::new()).unwrap();
+    let line = r#"ferrolb_bgp_session_down_seconds{peer="172.22.35.1:179",name="tor"} 0.0"#;
+    assert!(text.lines().any(|found| found == line), "{text}");
+    assert!(!text.contains("\nferrolb_services_pending "), "a speaker assigns no addresses\n{text}");
+}
+
+#[tokio::test]
+async fn the_text_that_a_peer_sends_is_no_label() {
+    let mut sample = sample().await;
+    let shutdown = bgp_session::CeaseSubcode::ADMINISTRATIVE_SHUTDOWN;
+    let cease = bgp_session::Notification::cease_with_message(shutdown, "until noon");
+    let peer = sample.sessions[0].status.peer.as_mut().unwrap();
+    peer.last_down = Some(bgp_session::DownReason::Remote(cease));
+
+    let text = encode(&sample, &Latency::new()).unwrap();
+    assert!(!text.contains("until noon"), "{text}");
+    let line = text.lines().find(|line| line.starts_with("ferrolb_bgp_last_down_info{")).unwrap();
+    assert!(line.contains("ended by the peer: Cease: administrative shutdown"), "{line}");
+}
+
 #[tokio::test]
 async fn the_label_of_an_ipv6_peer_has_no_brackets() {
     let mut sample = sample().await;

@@ -23,6 +23,7 @@ mod wake;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bgp_session::{GracefulShutdown, IpNet, PeerHandle, RouteSet, SpeakerError, UnsendableRoute};
 use futures_util::StreamExt as _;
@@ -49,8 +50,8 @@ use crate::events::EventLog;
 #[derive(Debug)]
 pub struct Sessions {
     open: BTreeMap<SessionKey, OpenSession>,
-    /// The errors of the desired sessions that could not be opened.
-    failed: BTreeMap<SessionKey, String>,
+    /// The desired sessions that could not be opened: the error of each, and the time of its first failure.
+    failed: BTreeMap<SessionKey, (String, Instant)>,
     speakers: NodeSpeakers,
     /// The routes that sessions could not carry at the last refresh; sessions without such routes are left out.
     unsendable: BTreeMap<SessionKey, Arc<[UnsendableRoute]>>,
@@ -208,7 +209,8 @@ impl Sessions {
         &mut self,
         desired: &BTreeMap<SessionKey, DesiredSession>,
     ) -> Vec<(SessionKey, SpeakerError)> {
-        self.failed.clear();
+        let before = std::mem::take(&mut self.failed);
+        let now = tokio::time::Instant::now().into_std();
         let mut failed = Vec::new();
         for (key, desired) in desired {
             if self.open.contains_key(key) {
@@ -220,7 +222,8 @@ impl Sessions {
                     self.open.insert(key.clone(), session);
                 }
                 Err(error) => {
-                    self.failed.insert(key.clone(), error.to_string());
+                    let since = before.get(key).map_or(now, |(_, since)| *since);
+                    self.failed.insert(key.clone(), (error.to_string(), since));
                     failed.push((key.clone(), error));
                 }
             }
@@ -280,7 +283,10 @@ impl Sessions {
     pub fn status(&self, key: &SessionKey) -> Option<SessionStatus> {
         let status = match self.open.get(key) {
             Some(session) => session.status(),
-            None => SessionStatus::not_opened(self.failed.get(key)?.clone()),
+            None => {
+                let (error, since) = self.failed.get(key)?;
+                SessionStatus::not_opened(error.clone(), *since)
+            }
         };
         Some(SessionStatus { disabled: self.disabled.get(key).cloned(), ..status })
     }

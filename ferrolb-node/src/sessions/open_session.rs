@@ -1,9 +1,12 @@
 //! One open session: Established, or being attempted.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use bgp_session::bfd::BfdStatus;
 use bgp_session::{
-    InterfaceHandle, PeerHandle, RouteSet, Speaker, SpeakerError, UnsendableRoute, Updated,
+    InterfaceHandle, PeerHandle, PeerStatus, RouteSet, Speaker, SpeakerError, UnsendableRoute,
+    Updated,
 };
 use tokio::sync::Notify;
 
@@ -22,6 +25,7 @@ pub(super) struct OpenSession {
     pub(super) speaker_number: usize,
     speaker: Speaker,
     handle: SessionHandle,
+    opened: Instant,
 }
 
 #[derive(Debug)]
@@ -53,7 +57,8 @@ impl OpenSession {
 
         let routes = Arc::new(desired.routes.clone());
         let config = desired.config.clone();
-        let session = Self { config, routes, speaker_number, speaker, handle };
+        let opened = tokio::time::Instant::now().into_std();
+        let session = Self { config, routes, speaker_number, speaker, handle, opened };
         session.announce().await?;
         Ok(session)
     }
@@ -170,11 +175,7 @@ impl OpenSession {
 
     pub(super) fn status(&self) -> SessionStatus {
         match &self.handle {
-            SessionHandle::Address(peer) => SessionStatus {
-                peer: Some(peer.status()),
-                bfd: peer.bfd(),
-                ..SessionStatus::default()
-            },
+            SessionHandle::Address(peer) => self.status_of(Some(peer.status()), peer.bfd(), None),
             SessionHandle::Interface(interface) => self.interface_status(interface),
         }
     }
@@ -188,11 +189,18 @@ impl OpenSession {
             problem = Some(format!("no router has been heard on {} yet", interface.interface()));
         }
         let bfd = peer.as_ref().and_then(|peer| peer.bfd());
-        SessionStatus {
-            peer: peer.map(|peer| peer.status()),
-            bfd,
-            problem,
-            ..SessionStatus::default()
-        }
+        self.status_of(peer.map(|peer| peer.status()), bfd, problem)
+    }
+
+    fn status_of(
+        &self,
+        peer: Option<PeerStatus>,
+        bfd: Option<BfdStatus>,
+        problem: Option<String>,
+    ) -> SessionStatus {
+        let is_up = peer.as_ref().is_some_and(PeerStatus::is_established);
+        let ended = peer.as_ref().and_then(|peer| peer.down_since);
+        let down_since = if is_up { None } else { ended.or(Some(self.opened)) };
+        SessionStatus { peer, bfd, problem, down_since, disabled: None }
     }
 }

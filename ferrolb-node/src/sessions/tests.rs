@@ -182,6 +182,9 @@ async fn the_routers_last_message_stays_the_reason_while_it_closes_later_attempt
     })
     .await;
 
+    let up = sessions.status(&key(&router)).unwrap();
+    assert_eq!((up.down_since, up.hold_time()), (None, Some(Duration::from_secs(90))));
+
     router.peer.disable("new line card until noon").await.unwrap();
     let reason = |sessions: &Sessions| sessions.status(&key(&router)).unwrap().reason();
     wait_for(&sessions, "attempts that the router closes", |sessions| {
@@ -190,7 +193,10 @@ async fn the_routers_last_message_stays_the_reason_while_it_closes_later_attempt
     .await;
     let reason = reason(&sessions).unwrap();
     assert!(reason.contains("new line card until noon"), "{reason}");
-    assert!(sessions.status(&key(&router)).unwrap().last_down().unwrap().contains("until noon"));
+    let down = sessions.status(&key(&router)).unwrap();
+    assert!(down.last_down().unwrap().contains("until noon"));
+    assert!(!down.last_down_kind().unwrap().contains("until noon"));
+    assert!(down.down_for() > Duration::ZERO);
     sessions.shutdown("").await;
 }
 

@@ -6,5 +6,6 @@ mod documents;
 mod helm;
 mod kustomize;
 mod manifests;
+mod monitoring;
 mod pods;
 mod resources;

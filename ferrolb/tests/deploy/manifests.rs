@@ -175,52 +175,6 @@ fn no_role_has_a_wildcard_and_secrets_are_readable_in_one_namespace_only() {
 }
 
 #[test]
-fn alerts_and_dashboard_query_existing_metrics() {
-    let source: String =
-        files("ferrolb-node/src/metrics", ".rs").iter().map(|it| text(it)).collect();
-    let board: Value =
-        serde_json::from_str(&text("deploy/kustomize/components/monitoring/dashboard.json"))
-            .unwrap();
-    let rules = one("deploy/kustomize/components/monitoring/alerts.yaml", "PrometheusRule");
-    let mut queries = Vec::new();
-    expressions(&board, &mut queries);
-    expressions(&rules, &mut queries);
-
-    let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
-    let mut metrics = 0;
-    for expression in &queries {
-        let names = expression
-            .split(word)
-            .filter(|it| it.starts_with("ferrolb_") || it.starts_with("metallb_"));
-        for name in names {
-            let bare = name.trim_end_matches("_bucket");
-            // The encoder adds the suffix of a counter's name.
-            let counter = bare.strip_suffix("_total").unwrap_or(bare);
-            let known = [bare, counter].iter().any(|it| source.contains(&format!("\"{it}\"")));
-            assert!(known, "{name} in {expression}");
-            metrics += 1;
-        }
-    }
-    assert!(metrics > 15, "{metrics}");
-}
-
-/// Collects every PromQL expression in a document.
-fn expressions(value: &Value, into: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                match (key.as_str(), value) {
-                    ("expr" | "query", Value::String(text)) => into.push(text.clone()),
-                    _ => expressions(value, into),
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| expressions(item, into)),
-        _ => {}
-    }
-}
-
-#[test]
 fn the_image_has_the_version_of_the_crate() {
     let version = env!("CARGO_PKG_VERSION");
     for name in ["controller", "speaker"] {

@@ -141,6 +141,11 @@ impl Engine {
         self.allocator.explain_refusal(key)
     }
 
+    /// Returns true if a Service asks for an address and has none.
+    pub fn is_pending(&self, key: &ServiceKey) -> bool {
+        self.refusal(key).is_some() && self.allocator.assignment(key).is_none()
+    }
+
     /// Returns the reasons why a node does not announce a Service.
     pub fn not_announced(&self, plan: &Plan, key: &ServiceKey) -> Vec<NotAnnounced> {
         let reasons = self.with_service_input(plan.node(), key, |input| {

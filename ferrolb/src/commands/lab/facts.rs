@@ -52,6 +52,7 @@ impl Process for LabCluster {
         let sample = Sample {
             config: ConfigSample::new(true, self.reload.is_stale(), loaded_at),
             pools: metrics::pool_samples(&self.engine),
+            pending_services: Some(metrics::pending_services(&self.engine)),
             ..Sample::default()
         };
         metrics::encode(&sample, &Latency::new()).unwrap_or_default()

@@ -48,6 +48,7 @@ impl Process for NodeProcess {
             node: Some(self.name.clone()),
             config: ConfigSample::new(true, self.reload.is_stale(), loaded_at),
             pools: metrics::pool_samples(&self.engine),
+            pending_services: Some(metrics::pending_services(&self.engine)),
             sessions: metrics::session_samples(&self.engine, &self.sessions, &self.name),
             probes: metrics::probe_samples(&self.engine, &self.name),
             announced: metrics::announced_addresses(&self.engine, &self.name),
