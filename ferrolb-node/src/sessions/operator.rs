@@ -73,7 +73,7 @@ impl Sessions {
     ///
     /// There is no session to act on.
     pub fn control(&self, key: &SessionKey) -> Result<PeerControl, PeerControlError> {
-        if let Some(error) = self.failed.get(key) {
+        if let Some((error, _)) = self.failed.get(key) {
             return Err(PeerControlError::NotOpened(error.clone()));
         }
         let session = self.open.get(key).ok_or(PeerControlError::NoRouter)?;
