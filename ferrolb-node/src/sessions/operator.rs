@@ -138,7 +138,7 @@ impl PeerControl {
     fn families(&self) -> Result<Vec<AfiSafi>, PeerControlError> {
         let status = self.peer.status();
         match status.negotiated {
-            Some(negotiated) => Ok(negotiated.families.iter().copied().collect()),
+            Some(negotiated) => Ok(negotiated.families.to_vec()),
             None => Err(PeerControlError::NotEstablished(status.state.to_string())),
         }
     }

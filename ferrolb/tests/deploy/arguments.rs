@@ -41,7 +41,7 @@ fn the_speakers_arguments_in_the_manifest_parse_and_leave_time_to_drain() {
     let Command::Speaker(args) = parse(words) else { panic!("a speaker") };
     assert_eq!(args.cluster.port, 7472);
     let grace = set["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
-    let drain = args.drain_marked + args.drain_withdrawn;
+    let drain = args.drain.drain_marked + args.drain.drain_withdrawn;
     // The sessions need some time to end as well.
     assert!(drain + Duration::from_secs(5) <= Duration::from_secs(grace), "{drain:?} of {grace} s");
 }
@@ -155,12 +155,12 @@ fn the_durations_in_the_manifest_are_the_defaults() {
     let words =
         arguments(&one(MANIFEST, "DaemonSet")).into_iter().chain(["--node-name=a".to_owned()]);
     let Command::Speaker(args) = parse(words) else { panic!("a speaker") };
-    assert_eq!(args.drain_marked, plain.drain_marked);
-    assert_eq!(args.drain_withdrawn, plain.drain_withdrawn);
+    assert_eq!(args.drain.drain_marked, plain.drain.drain_marked);
+    assert_eq!(args.drain.drain_withdrawn, plain.drain.drain_withdrawn);
     assert_eq!(args.on_exit, plain.on_exit);
     let values: Value = crate::documents::documents("deploy/charts/ferrolb/values.yaml").remove(0);
     assert_eq!(values["speaker"]["drain"]["marked"], "10s");
-    assert_eq!(plain.drain_marked, Duration::from_secs(10));
+    assert_eq!(plain.drain.drain_marked, Duration::from_secs(10));
     assert_eq!(values["speaker"]["heartbeat"], "60s");
     assert_eq!(plain.heartbeat, Duration::from_secs(60));
 }

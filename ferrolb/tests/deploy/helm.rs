@@ -147,7 +147,7 @@ fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
     let words = arguments(set).into_iter().chain(["--node-name=kube1".to_owned()]);
     let Subcommand::Speaker(args) = parse_arguments(words) else { panic!("a speaker") };
     assert_eq!(args.cluster.config, "metallb");
-    assert_eq!(args.drain_marked.as_secs() + args.drain_withdrawn.as_secs(), 3);
+    assert_eq!(args.drain.drain_marked.as_secs() + args.drain.drain_withdrawn.as_secs(), 3);
     assert!(args.ignore_exclude_lb);
 
     let pod = &set["spec"]["template"]["spec"];
