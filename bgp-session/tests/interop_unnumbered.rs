@@ -45,6 +45,32 @@ fn frr_finds_us_and_is_found() {
 }
 
 #[test]
+fn a_disabled_peer_by_interface_has_no_session_until_it_is_enabled() {
+    let Some((_router, node, frr)) = link_to_frr("") else { return };
+    node.with_runtime(|runtime| {
+        let (speaker, handle) = uplink(runtime, |config| config);
+        found_and_established(&speaker, &handle);
+        handle.disable("rack 7 moves until noon");
+        let is_disabled = || {
+            let peers = speaker.peers();
+            let [peer] = peers.as_slice() else { return Err(format!("{peers:?}")) };
+            if peer.disabled && !peer.is_established() { Ok(()) } else { Err(format!("{peer:?}")) }
+        };
+        wait_until(SOON, "a disabled peer", is_disabled);
+        wait_until(SOON, "the text at FRR", || {
+            let neighbors = frr.json("bgpd", "show bgp neighbors json")?.to_string();
+            if neighbors.contains("rack 7 moves until noon") { Ok(()) } else { Err(neighbors) }
+        });
+
+        // Advertisements go on, and must not start a session.
+        std::thread::sleep(Duration::from_secs(3));
+        is_disabled().expect("still disabled");
+        handle.enable();
+        found_and_established(&speaker, &handle);
+    });
+}
+
+#[test]
 fn ipv4_routes_have_link_local_next_hops_both_ways() {
     let Some((_router, node, frr)) = link_to_frr("") else { return };
     node.with_runtime(|runtime| {

@@ -30,7 +30,8 @@
 //! announcer                the sessions of a speaker, and their routes
 //! pending_updates          the parts of its output that are out of date
 //! dataplane                the gate that waits for kube-proxy, or the program in its place
-//! drain                    the drain of a node
+//! dataplane_events         what the gate does, in the event log
+//! drain                    the requests of a Node for a drain
 //! speaker_reports          the objects and Events in which a speaker reports
 //!   node_status            FerroLB's BGPNodeStatus, one for each node
 //!   node_conditions        its conditions, Ready and Degraded

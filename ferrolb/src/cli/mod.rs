@@ -76,6 +76,9 @@ pub enum Command {
     /// keeps the addresses of Services across restarts. SIGTERM and SIGINT end the sessions with a Cease, and the program
     /// with exit code 0.
     ///
+    /// An operator may drain the node through the Unix socket: routes are marked with GRACEFUL_SHUTDOWN, then withdrawn, then the
+    /// sessions end, until the drain is ended. A program that is started again forgets the drain, and the disabled peers.
+    ///
     /// Hosts with the same files assign the same addresses: first to Services that already have one, then to the oldest,
     /// then by name. A Service keeps its address, so hosts that saw the files change in different steps may differ.
     /// If this matters, set spec.loadBalancerIP, or give all hosts the same state file.

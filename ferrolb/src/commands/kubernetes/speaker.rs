@@ -30,7 +30,8 @@ pub struct SpeakerArgs {
     /// The times of a drain.
     #[command(flatten)]
     pub drain: DrainArgs,
-    /// Drain the node while its Node has this annotation, with any value but false. A cordon never drains.
+    /// Drain the node while its Node has this annotation, with any value but false. A cordon never drains. A drain that an operator
+    /// requests through the Unix socket is forgotten at a restart; this one is not.
     #[arg(long, value_name = "KEY", env = "FERROLB_DRAIN_ANNOTATION")]
     pub drain_annotation: Option<String>,
     /// Drain the node while its Node has a taint with this key.
