@@ -1,5 +1,6 @@
 //! The dataplane of a node that starts.
 
+use ferrolb_node::drain::DrainTimes;
 use lb_adapter::planner::PlannerOptions;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -14,8 +15,7 @@ fn options(kube_proxy_port: u16) -> SpeakerOptions {
         node: "kube1".to_owned(),
         ignore_exclude_label: false,
         on_exit: OnExit::Drain,
-        drain_marked: Duration::ZERO,
-        drain_withdrawn: Duration::ZERO,
+        drain: DrainTimes { marked: Duration::ZERO, withdrawn: Duration::ZERO },
         drain_annotation: None,
         drain_taint: None,
         heartbeat: Duration::from_secs(60),
