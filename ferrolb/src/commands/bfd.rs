@@ -105,7 +105,7 @@ fn write(out: &mut dyn Write, look: Look, sessions: &[Bfd], now: Timestamp) -> i
     if !is_wide {
         table.drop_columns_to_fit(look.width, &["RECEIVE", "SEND", "LOST"]);
     }
-    table.write(out, look.style, look.width)
+    table.write_last(out, look.style, look.width)
 }
 
 const PATH: &str = "/v1/bfd";

@@ -79,11 +79,11 @@ async fn show_one(
 }
 
 fn write_list(out: &mut dyn Write, look: Look, list: &PoolList) -> io::Result<()> {
-    pools("Pools", &list.pools).write(out, look.style, look.width)?;
+    pools("Pools", &list.pools).write_last(out, look.style, look.width)?;
     if list.pending > 0 {
         let services = counted(list.pending, "Service has", "Services have");
         let text = format!("{services} no address yet: see ferrolb services --problems");
-        writeln!(out, "{}", look.style.paint(YELLOW, &text))?;
+        writeln!(out, "\n{}", look.style.paint(YELLOW, &text))?;
     }
     Ok(())
 }

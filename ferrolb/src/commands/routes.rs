@@ -1,9 +1,11 @@
 //! `ferrolb routes`: the routes that the peers have, or should have.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use clap::Args;
 use ferrolb_api::{PeerList, Route, RoutePage, RouteState};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -24,7 +26,7 @@ pub struct RoutesArgs {
     #[arg(long, value_name = "NAME")]
     pub peer: Option<String>,
     /// Only the routes that contain, or are contained in, this prefix or address.
-    #[arg(long, value_name = "PREFIX")]
+    #[arg(long, value_name = "PREFIX", value_parser = parse_prefix)]
     pub prefix: Option<String>,
     /// Only the routes of this Service, as NAMESPACE/NAME, or NAME in the namespace `default`.
     #[arg(long, value_name = "SERVICE", value_parser = parse_service)]
@@ -73,6 +75,8 @@ pub async fn run(args: &RoutesArgs) -> Result<(), Failure> {
             peers.push((name.clone(), args.node.node.clone()));
         }
 
+        let is_filtered = args.prefix.is_some() || args.service.is_some();
+        let (mut count, mut is_first) = (0, true);
         for (name, node) in &peers {
             let path = format!("{}/{}/routes", super::peers::PATH, escaped(name));
             let query = [
@@ -80,53 +84,63 @@ pub async fn run(args: &RoutesArgs) -> Result<(), Failure> {
                 ("prefix", args.prefix.as_deref()),
                 ("service", args.service.as_deref()),
             ];
-            write_peer(page, client, Pages::new(client, &path, &query)).await?;
+            let pages = Pages::new(client, &path, &query);
+            count += write_peer(page, client, pages, &mut is_first, is_filtered).await?;
             if page.is_closed() {
-                break;
+                return Ok(());
             }
+        }
+
+        if count == 0 && is_filtered && page.look.format != ViewFormat::Json {
+            page.write(|out, _| writeln!(out, "No peer has, or should have, such a route."))?;
         }
         Ok(())
     })
     .await
 }
 
-/// Writes the routes for one peer, page by page.
+/// Writes the routes for one peer, page by page. Returns their number. A peer without any is left out if `is_filtered`; all
+/// but the first one have a blank line before them.
 async fn write_peer(
     page: &mut Page<'_>,
     client: &Client,
     mut pages: Pages<'_>,
-) -> Result<(), Failure> {
+    is_first: &mut bool,
+    is_filtered: bool,
+) -> Result<usize, Failure> {
     let mut widths = Vec::new();
-    let mut is_first = true;
+    let mut has_title = false;
+    let mut count = 0;
     while let Some(octets) = pages.next().await.map_err(failure)? {
         if page.look.format == ViewFormat::Json {
             let raw: RawPage = client.parse(pages.path(), &octets)?;
             page.write(|out, _| write_lines(out, &raw))?;
-        } else {
-            let part: RoutePage = client.parse(pages.path(), &octets)?;
-            page.write(|out, look| {
-                if is_first {
-                    let title = format!("Routes from {} to {}", part.node, part.peer);
-                    writeln!(out, "{}", look.style.paint(BOLD, &title))?;
-                }
-                write_part(out, look, &part.routes, &mut widths)
-            })?;
+            if page.is_closed() {
+                break;
+            }
+            continue;
         }
-        is_first = false;
+
+        let part: RoutePage = client.parse(pages.path(), &octets)?;
+        count += part.routes.len();
+        page.write(|out, look| {
+            if !has_title && !(is_filtered && part.routes.is_empty()) {
+                let gap = if std::mem::take(is_first) { "" } else { "\n" };
+                let title = format!("Routes from {} to {}", part.node, part.peer);
+                writeln!(out, "{gap}{}", look.style.paint(BOLD, &title))?;
+                has_title = true;
+            }
+            write_part(out, look, &part.routes, &mut widths)
+        })?;
         if page.is_closed() {
-            return Ok(());
+            return Ok(count);
         }
     }
 
-    if page.look.format == ViewFormat::Json {
-        return Ok(());
+    if has_title && count == 0 {
+        page.write(|out, _| writeln!(out, "  none"))?;
     }
-    page.write(|out, _| {
-        if widths.is_empty() {
-            writeln!(out, "  none")?;
-        }
-        writeln!(out)
-    })
+    Ok(count)
 }
 
 fn write_lines(out: &mut dyn Write, page: &RawPage) -> io::Result<()> {
@@ -282,6 +296,14 @@ fn words<T: ToString>(values: &[T], limit: usize) -> String {
         words.push(format!("and {} more", values.len() - limit));
     }
     words.join(" ")
+}
+
+/// Checks a prefix or an address, which the process gets as it is.
+fn parse_prefix(text: &str) -> Result<String, String> {
+    if text.parse::<IpNet>().is_err() && text.parse::<IpAddr>().is_err() {
+        return Err("expected a prefix or an address, such as 172.22.35.64/26".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Parses the name of a Service.

@@ -85,8 +85,19 @@ impl Table {
         self.notes.push((self.rows.len(), note));
     }
 
-    /// Writes the table. No line is longer than `limit`, unless a single word is.
-    pub(crate) fn write(
+    /// Writes the table and a blank line. No line is longer than `limit`, unless a single word is.
+    pub(super) fn write(
+        &self,
+        out: &mut dyn Write,
+        style: Style,
+        limit: Option<usize>,
+    ) -> io::Result<()> {
+        self.write_last(out, style, limit)?;
+        writeln!(out)
+    }
+
+    /// Does the same as [`write`](Self::write) without the blank line.
+    pub(crate) fn write_last(
         &self,
         out: &mut dyn Write,
         style: Style,
@@ -94,12 +105,9 @@ impl Table {
     ) -> io::Result<()> {
         writeln!(out, "{}", style.paint(BOLD, &self.title))?;
         if self.rows.is_empty() {
-            writeln!(out, "  none")?;
-            return writeln!(out);
+            return writeln!(out, "  none");
         }
-
-        self.write_part(out, style, limit, &mut Vec::new())?;
-        writeln!(out)
+        self.write_part(out, style, limit, &mut Vec::new())
     }
 
     /// Writes the rows of this part of a table that is written in several parts, and the headings before the first part.

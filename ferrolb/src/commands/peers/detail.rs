@@ -32,13 +32,13 @@ pub(super) fn write(
 
     if detail.open_sent.is_some() || detail.open_received.is_some() {
         let (sent, received) = (detail.open_sent.as_ref(), detail.open_received.as_ref());
-        opens(sent, received, now).write(out, style, width)?;
-    }
-    messages(&detail.messages).write(out, style, width)?;
-    if let Some(bfd) = &peer.bfd {
-        writeln!(out, "{}", style.paint(BOLD, "BFD"))?;
-        of_bfd(bfd, now).write(out, style, width)?;
+        opens(sent, received, now).write_last(out, style, width)?;
         writeln!(out)?;
+    }
+    messages(&detail.messages).write_last(out, style, width)?;
+    if let Some(bfd) = &peer.bfd {
+        writeln!(out, "\n{}", style.paint(BOLD, "BFD"))?;
+        of_bfd(bfd, now).write(out, style, width)?;
     }
     Ok(())
 }

@@ -52,7 +52,7 @@ pub(super) fn write(
     if !is_wide {
         table.drop_columns_to_fit(look.width, &["RCVD", "AS", "FLAPS"]);
     }
-    table.write(out, look.style, look.width)
+    table.write_last(out, look.style, look.width)
 }
 
 fn add_notes(table: &mut Table, peer: &Peer, now: Timestamp) {

@@ -73,13 +73,18 @@ async fn show_one(
         paths.push(path_of(name, node.node.as_deref()));
     }
 
-    let mut peers = Vec::with_capacity(paths.len());
+    let mut peers: Vec<Peer> = Vec::with_capacity(paths.len());
     for path in &paths {
         let octets = client.get_raw(path, MAX_PEERS).await.map_err(failure)?;
         let peer: Peer = client.parse(path, &octets)?;
         match page.look.format {
             ViewFormat::Json => page.document(&octets)?,
-            _ => page.write(|out, look| detail::write(out, look, &peer, Timestamp::now()))?,
+            _ => page.write(|out, look| {
+                if !peers.is_empty() {
+                    writeln!(out)?;
+                }
+                detail::write(out, look, &peer, Timestamp::now())
+            })?,
         }
         peers.push(peer);
     }
