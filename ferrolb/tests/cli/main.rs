@@ -3,6 +3,7 @@
 mod actions;
 mod answers;
 mod ask;
+mod asked;
 mod check;
 mod decode;
 mod documentation;
