@@ -124,7 +124,8 @@ async fn write_peer(
         let part: RoutePage = client.parse(pages.path(), &octets)?;
         count += part.routes.len();
         page.write(|out, look| {
-            if !has_title && !(is_filtered && part.routes.is_empty()) {
+            let is_empty = is_filtered && part.routes.is_empty();
+            if !has_title && !is_empty {
                 let gap = if std::mem::take(is_first) { "" } else { "\n" };
                 let title = format!("Routes from {} to {}", part.node, part.peer);
                 writeln!(out, "{gap}{}", look.style.paint(BOLD, &title))?;

@@ -20,8 +20,7 @@ impl Node {
         let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
         let socket = manifests.beside("kube1.sock");
         let [dir, state, path] = [&dir, &state, &socket].map(|path| path.to_str().unwrap());
-        let arguments =
-            ["run", dir, "--node", "kube1", "--state-file", state, "--socket", path];
+        let arguments = ["run", dir, "--node", "kube1", "--state-file", state, "--socket", path];
         let process = Process::start(ferrolb(&arguments));
         wait_until("the socket", || socket.exists());
         Self { _process: process, socket }
