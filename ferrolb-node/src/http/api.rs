@@ -7,6 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bgp_session::Nlri;
 use ferrolb_api::{ApiError, RoutePage};
 use lb_adapter::model::ServiceKey;
 use serde::Serialize;
@@ -110,7 +111,7 @@ async fn routes(State(state): State<ServerState>, name: Path<String>, query: Raw
     }
 }
 
-/// Reads routes from the session of a peer. `None` as an error means that the main loop or the session does not respond.
+/// Reads the routes that a query asks for. `None` as an error means that the main loop or the session does not respond.
 async fn route_page(
     state: &ServerState,
     Path(name): Path<String>,
@@ -125,10 +126,19 @@ async fn route_page(
         service: parameters.service("service")?,
     };
     parameters.finish(&["node", "from", "limit", "prefix", "service"])?;
+    let (page, _) = read_routes(state, peer, &filter).await?;
+    Ok(page)
+}
 
+/// Reads routes from the session of a peer, and returns them with the first route of the next page.
+pub(super) async fn read_routes(
+    state: &ServerState,
+    peer: PeerName,
+    filter: &RouteFilter,
+) -> Result<(RoutePage, Option<Nlri>), Option<Refused>> {
     let query = Query::RouteSource(peer, filter.service.clone());
     let Answer::RouteSource(source) = state.query(query).await? else { return Err(None) };
-    let read = timeout(REPLY_TIMEOUT, source.read(&filter)).await;
+    let read = timeout(REPLY_TIMEOUT, source.read(filter)).await;
     let (routes, next) = read.map_err(|_| None)?;
 
     let session = SessionKey::new(&source.node, &source.peer);
@@ -137,12 +147,12 @@ async fn route_page(
     else {
         return Err(None);
     };
-    Ok(source.page(routes, next, owners))
+    Ok((source.page(routes, next, owners), next))
 }
 
 impl ServerState {
     /// Asks the main loop a question of the API. `None` as an error means that it does not respond.
-    async fn query(&self, query: Query) -> Result<Answer, Option<Refused>> {
+    pub(super) async fn query(&self, query: Query) -> Result<Answer, Option<Refused>> {
         match self.ask(|reply| StatusRequest::Api(query, reply)).await {
             Some(reply) => reply.map_err(Some),
             None => Err(None),
@@ -177,14 +187,14 @@ async fn respond(State(state): State<ServerState>, query: Result<Query, Refused>
 }
 
 /// Returns a response that keeps its permit until the client has read it.
-fn large(value: &impl Serialize, permit: OwnedSemaphorePermit) -> Response {
+pub(super) fn large(value: &impl Serialize, permit: OwnedSemaphorePermit) -> Response {
     match serde_json::to_string(value) {
         Ok(text) => (SAFE_HEADERS, body::text_response(JSON, text, permit)).into_response(),
         Err(error) => failure(StatusCode::INTERNAL_SERVER_ERROR, &ApiError::new(error.to_string())),
     }
 }
 
-fn no_reply() -> Response {
+pub(super) fn no_reply() -> Response {
     let error = ApiError::new("the main loop does not respond");
     failure(StatusCode::SERVICE_UNAVAILABLE, &error)
 }
@@ -227,7 +237,7 @@ pub(super) async fn wrong_method(method: axum::http::Method, uri: axum::http::Ur
     failure(StatusCode::METHOD_NOT_ALLOWED, &error)
 }
 
-fn too_many_readers() -> Response {
+pub(super) fn too_many_readers() -> Response {
     let error = ApiError::new("too many clients are reading answers: try again in a few seconds");
     let retry_after = [(header::RETRY_AFTER, "5")];
     (retry_after, failure(StatusCode::SERVICE_UNAVAILABLE, &error)).into_response()

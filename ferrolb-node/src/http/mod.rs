@@ -13,6 +13,7 @@ mod event_tests;
 mod events;
 mod guard;
 mod listener;
+mod looking_glass;
 mod parameters;
 mod serve;
 mod socket;
@@ -39,7 +40,7 @@ use crate::Error;
 use crate::actions::{Action, ActionReply};
 use crate::api::{Query, Reply};
 use crate::events::EventLog;
-use crate::metrics;
+use crate::{metrics, page};
 use lb_adapter::recording::ProcessSnapshot;
 
 use guard::AllowedHosts;
@@ -174,6 +175,8 @@ fn read_only() -> Router<ServerState> {
         .route("/objects", get(objects))
         .route("/v1/events", get(events::events))
         .merge(api::read_only())
+        .merge(looking_glass::read_only())
+        .merge(page::router())
         .fallback(api::unknown_path)
         .method_not_allowed_fallback(api::wrong_method)
 }

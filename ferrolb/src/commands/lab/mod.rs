@@ -59,7 +59,7 @@ pub async fn run(args: LabArgs, log_level: LogLevel, problems: Problems) -> Resu
         let mut inputs = Inputs { requests, signals };
         result = if is_interactive(&args) {
             if let Some(address) = http.address() {
-                problems.note(&format!("this lab answers at http://{address}"));
+                problems.note(&format!("watch this lab at http://{address}/"));
             }
             follow(&args, &mut cluster, startup.source, problems, &mut inputs).await
         } else {
