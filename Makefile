@@ -21,7 +21,7 @@ help: ## List the targets
 lab: ## Build ferrolb and run the reference cluster on loopback addresses: no root, nothing to install
 	$(CARGO) run $(LOCKED) -p ferrolb --no-default-features -- lab examples/reference $(ARGS)
 
-test: test-deps guard check book unit interop ## Run all tests; installs routers and tshark with apt if they are missing
+test: test-deps guard check unit interop ## Run all tests; installs routers and tshark with apt if they are missing
 	@tail -qn 1 target/unit-tests.log target/interop-tests.log
 	@echo 'make test: all passed'
 
@@ -40,6 +40,7 @@ clippy: ## Run the lints, also on tests and examples
 docs: ## Build the documentation of the code; broken links are errors
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(LOCKED) --workspace --no-deps
 
+# `make unit` builds the book too, in a test, without compiling a second time what this target shares with the workspace.
 book: ## Build the book of docs/ into target/book; links that lead nowhere are errors, in all pages of the repository
 	$(CARGO) run $(LOCKED) -p test-book
 

@@ -339,3 +339,30 @@ fn the_page_of_troubles_has_the_words_of_each_reason() {
         assert!(page.contains(words), "{words}");
     }
 }
+
+#[test]
+fn the_pages_about_routers_and_standards_are_complete() {
+    let routers = fs::read_to_string(root().join("docs/routers.md")).unwrap();
+    let cli = Cli::command();
+    let command = cli.find_subcommand("router-config").unwrap();
+    let system = command.get_arguments().find(|it| it.get_long() == Some("for")).unwrap();
+    let systems = system.get_possible_values();
+    assert!(systems.len() >= 6, "{systems:?}");
+    for system in systems {
+        let option = format!("--for {}", system.get_name());
+        assert!(routers.contains(&option), "{option}");
+    }
+
+    // What README promises has a row.
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let standards = fs::read_to_string(root().join("docs/rfcs.md")).unwrap();
+    let rows: Vec<_> = standards.lines().filter_map(|it| it.split('|').nth(1)).collect();
+    let numbers = readme.split("RFC ").skip(1).flat_map(|it| it.split([')', ';']).next());
+    let numbers = numbers.flat_map(|it| it.split(", ")).filter(|it| it.parse::<u16>().is_ok());
+    let mut checked = 0;
+    for number in numbers {
+        assert!(rows.iter().any(|row| row.contains(number)), "RFC {number} has no row");
+        checked += 1;
+    }
+    assert!(checked > 15, "{checked}");
+}
