@@ -143,6 +143,49 @@ fn frr_receives_routes_of_an_internal_node_and_monitors_it_by_bfd() {
 
 /// Two nodes, each in an AS of its own, have a session for each family with one router. `router-config` prints one
 /// configuration with all four neighbours, and the router sends each prefix to both nodes.
+/// The helper's side of graceful restart needs no line of its own.
+#[test]
+fn bird_keeps_the_routes_of_a_killed_node_with_exactly_what_is_printed() {
+    if !requested() {
+        return;
+    }
+    let (router, node, files) = site(RESTARTING);
+    let bird = bird(&router, files.path());
+    let mut process = run(&node, files.path());
+    let has = |session: bool| {
+        let sessions = bird.ask("show protocols")?;
+        let route = bird.ask(&format!("show route {V4}"))?;
+        let holds = sessions.contains("Established") == session && route.contains(NODE[0]);
+        if holds { Ok(()) } else { Err(format!("{sessions}\n{route}")) }
+    };
+    wait_until(SOON, "the route", || has(true));
+    process.kill();
+    wait_until(SOON, "the route without a session", || has(false));
+    let _process = run(&node, files.path());
+    wait_until(SOON, "the route of the next session", || has(true));
+}
+
+#[test]
+fn frr_keeps_the_routes_of_a_killed_node_with_exactly_what_is_printed() {
+    if !requested() {
+        return;
+    }
+    let (router, node, files) = site(RESTARTING);
+    let frr = WrittenFrr::start(&router, "", &printed(files.path(), "frr"));
+    let mut process = run(&node, files.path());
+    let has = |stale: bool| {
+        let reply = frr.json("bgpd", &format!("show bgp ipv4 unicast {V4} json"))?;
+        let path = &reply["paths"][0];
+        let holds = path["valid"] == true && (path["stale"] == true) == stale;
+        if holds { Ok(()) } else { Err(reply.to_string()) }
+    };
+    wait_until(SOON, "the route", || has(false));
+    process.kill();
+    wait_until(SOON, "the route without a session", || has(true));
+    let _process = run(&node, files.path());
+    wait_until(SOON, "the route of the next session", || has(false));
+}
+
 #[test]
 fn bird_balances_both_families_over_nodes_of_two_ases() {
     if !requested() {
@@ -245,6 +288,9 @@ impl TwoNodes {
 
 const INTERNAL: &str =
     "{peer-address: 172.22.35.1, my-asn: 64635, peer-asn: 64635, bfd-profile: fast}";
+
+const RESTARTING: &str =
+    "{peer-address: 172.22.35.1, my-asn: 64636, peer-asn: 64635, enable-graceful-restart: true}";
 
 fn dual_stack(address: &str, more: &str) -> String {
     format!(
