@@ -33,6 +33,9 @@ pub(crate) enum Command {
     Resend(AfiSafi, RefreshAnswer),
     /// Answer with the routes that the session cannot carry, once the earlier commands have been handled.
     Unsendable(oneshot::Sender<Vec<UnsendableRoute>>),
+    /// Answer with true once the system has accepted all routes of the earlier commands, or with false if there is no session
+    /// that could send them.
+    RoutesSent(oneshot::Sender<bool>),
     /// Answer with the routes of the Adj-RIB-Out from here on, at most this number, once the earlier commands have been
     /// handled.
     AdjRibOut(Option<Nlri>, usize, oneshot::Sender<OutPage>),

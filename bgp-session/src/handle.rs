@@ -109,6 +109,33 @@ impl PeerHandle {
         outcome.await.map_err(|_| self.gone())
     }
 
+    /// Waits until all routes of the earlier requests, also those of other handles, have been sent: the Adj-RIB-Out has no
+    /// change left, and the system's TCP has accepted the last octet of it. Returns true then, and false if there is no session,
+    /// or if the session ends first: the routes wait for the next one. Routes that the session
+    /// [cannot carry](Self::unsendable) count as sent.
+    ///
+    /// The wait ends at the latest with the session, which a peer that does not read loses after the send hold time (RFC
+    /// 9687). Later changes may prolong the wait if the peer reads more slowly than they come.
+    ///
+    /// The future may be dropped at any time. That takes back the request and has no effect on the routes.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    pub async fn routes_sent(&self) -> Result<bool, SpeakerError> {
+        let (answer, outcome) = oneshot::channel();
+        self.answer_when_sent(answer).await?;
+        outcome.await.map_err(|_| self.gone())
+    }
+
+    /// Like [`routes_sent`](Self::routes_sent), with the answer elsewhere.
+    pub(crate) async fn answer_when_sent(
+        &self,
+        answer: oneshot::Sender<bool>,
+    ) -> Result<(), SpeakerError> {
+        self.send(Command::RoutesSent(answer)).await
+    }
+
     /// Returns the routes of the peer's Adj-RIB-Out from a prefix on, or from the first one, IPv4 before IPv6: those that the
     /// peer should have, and those that have yet to be withdrawn. Each has its attributes as they are sent, its state at the
     /// peer, and the time since when. Ask for the rest with [`OutPage::next`].

@@ -17,7 +17,7 @@ pub struct InterfaceHandle {
     interface: String,
     routes: watch::Sender<Option<Arc<RouteSet>>>,
     disabled: watch::Sender<Option<String>>,
-    updates: mpsc::Sender<UpdateRequest>,
+    requests: mpsc::Sender<Request>,
     status: watch::Receiver<InterfaceStatus>,
     stop: oneshot::Sender<SessionEnd>,
 }
@@ -29,7 +29,7 @@ pub(super) struct InterfaceWishes {
     /// The text for the neighbour's operator while the peer is disabled.
     pub(super) disabled: watch::Receiver<Option<String>>,
     /// Changes of the configuration.
-    pub(super) updates: mpsc::Receiver<UpdateRequest>,
+    pub(super) requests: mpsc::Receiver<Request>,
 }
 
 /// The latest facts about the neighbour on an interface.
@@ -40,6 +40,14 @@ pub struct InterfaceStatus {
     pub peer: Option<PeerId>,
     /// The problem that prevents the search, in the system's words.
     pub problem: Option<String>,
+}
+
+/// A request of the handle to the task.
+pub(super) enum Request {
+    /// Change the configuration.
+    Update(Box<UpdateRequest>),
+    /// Answer once the present neighbour's routes have been sent, or with false if there is none.
+    RoutesSent(oneshot::Sender<bool>),
 }
 
 /// Another configuration for the neighbour.
@@ -59,13 +67,13 @@ impl InterfaceHandle {
     ) -> (Self, InterfaceWishes) {
         let (routes, receive_routes) = watch::channel(routes);
         let (disabled, receive_disabled) = watch::channel(None);
-        let (updates, receive_updates) = mpsc::channel(WAITING_UPDATES);
+        let (requests, receive_requests) = mpsc::channel(WAITING_REQUESTS);
         let wishes = InterfaceWishes {
             routes: receive_routes,
             disabled: receive_disabled,
-            updates: receive_updates,
+            requests: receive_requests,
         };
-        (Self { interface, routes, disabled, updates, status, stop }, wishes)
+        (Self { interface, routes, disabled, requests, status, stop }, wishes)
     }
 
     /// The interface's name.
@@ -88,6 +96,25 @@ impl InterfaceHandle {
     /// Enables the neighbour after [`disable`](Self::disable). Effective soon.
     pub fn enable(&self) {
         self.disabled.send_if_modified(|disabled| disabled.take().is_some());
+    }
+
+    /// Waits until all routes have been sent to the present neighbour; see
+    /// [`PeerHandle::routes_sent`](crate::PeerHandle::routes_sent). Returns false if there is no neighbour.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::SpeakerShutDown`].
+    pub fn routes_sent(
+        &self,
+    ) -> impl Future<Output = Result<bool, SpeakerError>> + Send + use<> {
+        let requests = self.requests.clone();
+        async move {
+            let (answer, outcome) = oneshot::channel();
+            let request = Request::RoutesSent(answer);
+            requests.send(request).await.map_err(|_| SpeakerError::SpeakerShutDown)?;
+            // If the neighbour has just been removed, there is no session.
+            Ok(outcome.await.unwrap_or(false))
+        }
     }
 
     /// Changes the configuration in place, for the present neighbour and for those that replace it; see
@@ -129,13 +156,14 @@ impl InterfaceHandle {
 
         let (answer, outcome) = oneshot::channel();
         let update = UpdateRequest { template, resets, answer };
-        self.updates.send(update).await.map_err(|_| SpeakerError::SpeakerShutDown)?;
+        let update = Request::Update(Box::new(update));
+        self.requests.send(update).await.map_err(|_| SpeakerError::SpeakerShutDown)?;
         outcome.await.map_err(|_| SpeakerError::SpeakerShutDown)?
     }
 
     /// Returns true if the speaker is gone, so that the search for neighbours has ended.
     pub fn is_shut_down(&self) -> bool {
-        self.updates.is_closed()
+        self.requests.is_closed()
     }
 
     /// The latest facts about the neighbour.
@@ -168,12 +196,12 @@ impl InterfaceHandle {
     }
 
     async fn end(self, end: SessionEnd) {
-        let Self { stop, mut status, updates, routes, disabled, .. } = self;
+        let Self { stop, mut status, requests, routes, disabled, .. } = self;
         // A task that has ended already does not receive it.
         let _ = stop.send(end);
         // The task drops its end of the channel last.
         while status.changed().await.is_ok() {}
-        drop((updates, routes, disabled));
+        drop((requests, routes, disabled));
     }
 
     /// Waits until the status satisfies `wanted`. It may do so already. `None`: the speaker is gone.
@@ -186,4 +214,4 @@ impl InterfaceHandle {
 }
 
 /// The number of changes of the configuration that may wait.
-const WAITING_UPDATES: usize = 4;
+const WAITING_REQUESTS: usize = 4;

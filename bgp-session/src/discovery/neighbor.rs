@@ -16,7 +16,7 @@ use tracing::Instrument;
 
 use super::{
     InterfacePeer,
-    handle::{InterfaceHandle, InterfaceStatus, InterfaceWishes, UpdateRequest},
+    handle::{InterfaceHandle, InterfaceStatus, InterfaceWishes, Request, UpdateRequest},
     message::NdMessage,
 };
 use crate::{
@@ -91,7 +91,7 @@ impl NeighborFinder {
 
             tokio::select! {
                 () = sleep(PAUSE) => {}
-                Some(update) = self.wishes.updates.recv() => self.update(update).await,
+                Some(request) = self.wishes.requests.recv() => self.obey(request).await,
                 stopped = &mut stopped => {
                     break stopped.unwrap_or_else(|_| SessionEnd::deconfigured());
                 }
@@ -142,7 +142,7 @@ impl NeighborFinder {
                         self.disable_or_enable().await;
                     }
                 }
-                Some(update) = self.wishes.updates.recv() => self.update(update).await,
+                Some(request) = self.wishes.requests.recv() => self.obey(request).await,
             }
 
             if self.speaker.strong_count() == 0 {
@@ -208,6 +208,21 @@ impl NeighborFinder {
             }
             Err(error) => {
                 self.status.send_modify(|status| status.problem = Some(error.to_string()));
+            }
+        }
+    }
+
+    async fn obey(&mut self, request: Request) {
+        match request {
+            Request::Update(update) => self.update(*update).await,
+            Request::RoutesSent(answer) => {
+                if self.wishes.routes.has_changed().unwrap_or_default() {
+                    self.announce().await;
+                }
+                // Without a neighbour, the answer is dropped, which means the same as false.
+                if let Some(current) = &self.current {
+                    let _ = current.handle.answer_when_sent(answer).await;
+                }
             }
         }
     }

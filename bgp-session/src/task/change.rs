@@ -51,6 +51,7 @@ impl PeerTask {
             | Command::Refresh(..)
             | Command::Resend(..)
             | Command::Unsendable(_)
+            | Command::RoutesSent(_)
             | Command::AdjRibOut(..)
             | Command::Shutdown(_)
             | Command::Abandon => {}

@@ -24,6 +24,8 @@ pub(super) struct Connection {
     transport: Transport,
     /// Octets that the core has composed and the socket has not yet taken.
     pub(super) outbox: BytesMut,
+    /// The number of octets that the socket has taken.
+    taken: u64,
     /// The room to offer to the next read, in octets.
     read_size: usize,
     /// True if the connection takes no more octets. Octets that the peer sent before may still be unread,
@@ -34,12 +36,17 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) fn new(transport: Transport) -> Self {
         let (outbox, read_size) = (BytesMut::new(), READ_SIZE_FIRST);
-        Self { transport, outbox, read_size, write_closed: false }
+        Self { transport, outbox, taken: 0, read_size, write_closed: false }
     }
 
     /// Returns true if the outbox should be filled further. Its size is bounded, however slowly the peer reads.
     pub(super) fn has_room(&self) -> bool {
         !self.write_closed && self.outbox.len() < HIGH_WATER
+    }
+
+    /// The number of octets that the socket has taken, or `None` if it takes no more.
+    pub(super) fn octets_taken(&self) -> Option<u64> {
+        if self.write_closed { None } else { Some(self.taken) }
     }
 
     /// Reads once, straight into the core's buffer. Nothing is lost when this is not polled again.
@@ -75,7 +82,9 @@ impl Connection {
 
         let write = pin!(self.transport.writer.write_buf(&mut self.outbox)).poll(cx);
         write.map(|written| match written {
-            Ok(octets) if octets > 0 => {}
+            Ok(octets) if octets > 0 => {
+                self.taken = self.taken.saturating_add(u64::try_from(octets).unwrap_or(u64::MAX));
+            }
             // There may still be something to read, see `write_closed`.
             Ok(_) | Err(_) => {
                 self.write_closed = true;

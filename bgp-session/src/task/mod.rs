@@ -33,6 +33,7 @@ mod connection;
 mod early_start;
 mod originated;
 mod reports;
+mod sent;
 mod wake;
 
 pub(crate) use bfd::BfdMonitor;
@@ -42,6 +43,7 @@ use connection::{Connection, Connections, transport_error};
 use early_start::EarlyStart;
 use originated::Originated;
 use reports::SessionFacts;
+use sent::SentRequests;
 use wake::{Alarm, AwaitedPermit, Wake};
 
 /// The number of accepted connections that may wait for a peer's task.
@@ -85,6 +87,7 @@ pub(crate) struct PeerTask {
     unsendable_requests: Vec<oneshot::Sender<Vec<UnsendableRoute>>>,
     /// A request for a page of the Adj-RIB-Out, answered at the same time.
     page_request: Option<PageRequest>,
+    sent_requests: SentRequests,
     alarm: Alarm,
     /// The source of wakes that was polled last.
     last_source: usize,
@@ -131,6 +134,7 @@ impl PeerTask {
             reports,
             unsendable_requests: Vec::new(),
             page_request: None,
+            sent_requests: SentRequests::default(),
             alarm: Alarm::new(),
             last_source: 0,
             unread: Vec::new(),
@@ -252,6 +256,7 @@ impl PeerTask {
                 Command::Refresh(family, answer) => self.refresh(family, answer),
                 Command::Resend(family, answer) => self.resend(family, answer),
                 Command::Unsendable(answer) => self.unsendable_requests.push(answer),
+                Command::RoutesSent(answer) => self.sent_requests.add(answer),
                 Command::AdjRibOut(from, most, answer) => {
                     // One page a round, so that the session goes on in between.
                     self.page_request = Some((from, most, answer));
@@ -269,6 +274,7 @@ impl PeerTask {
     }
 
     fn answer_requests(&mut self) {
+        self.answer_sent_requests();
         // The callers may have stopped waiting for the answers.
         for answer in self.unsendable_requests.drain(..) {
             let _ = answer.send(self.peer.unsendable());

@@ -21,6 +21,7 @@ mod refresh;
 mod requests;
 mod restart;
 mod scripted;
+mod sent;
 mod strangers;
 mod unsendable;
 mod virtual_time;
