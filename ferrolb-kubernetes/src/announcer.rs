@@ -46,8 +46,8 @@ impl Announcer {
         &mut self.sessions
     }
 
-    /// Brings all sessions and their routes in line with the plan.
-    pub(super) async fn reconcile(&mut self, engine: &Engine) {
+    /// Brings all sessions and their routes in line with the plan. Returns true if the routes of any session changed.
+    pub(super) async fn reconcile(&mut self, engine: &Engine) -> bool {
         let desired = desired_sessions(engine, &mut self.sources);
         let changed = changed_routes(&self.desired, &desired);
         self.desired = desired;
@@ -55,6 +55,12 @@ impl Announcer {
             tracing::error!("cannot open the session {session}: {error}");
         }
         self.record(&changed);
+        !changed.is_empty()
+    }
+
+    /// Waits until the system has accepted all routes of all Established sessions; see [`Sessions::routes_sent`].
+    pub(super) fn routes_sent(&self) -> impl Future<Output = bool> + Send + use<> {
+        self.sessions.routes_sent()
     }
 
     fn record(&self, changed: &BTreeMap<SessionKey, RouteChanges>) {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::Client;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::events::EventRecorder;
 use super::object_cache::{ConfigStatus, ObjectCache, ObjectCounts, Update};
@@ -76,6 +77,11 @@ impl Informer {
     /// Returns the next event if one is waiting.
     pub(super) fn try_next(&mut self) -> Option<WatchEvent> {
         self.watches.try_next()
+    }
+
+    /// Returns the time at which the last event was received from the API server.
+    pub(super) fn received_at(&self) -> Instant {
+        self.watches.received_at()
     }
 
     /// Returns the deletions that the watch has missed, if the event is a list that lacks known objects. Process them before

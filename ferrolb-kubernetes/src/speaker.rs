@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use kube::Client;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::Instant;
 
 use super::announcer::Announcer;
 use super::dataplane::Dataplane;
@@ -155,7 +154,7 @@ impl Speaker {
 
     /// Processes an event and all events that are queued behind it, and announces the result.
     async fn take_all(&mut self, event: WatchEvent) {
-        let begin = Instant::now();
+        let begin = self.informer.received_at();
         self.take(event);
         while let Some(event) = self.informer.try_next() {
             self.take(event);
@@ -164,6 +163,7 @@ impl Speaker {
         self.settle();
         if self.announce().await {
             self.latency.observe(begin.elapsed().as_secs_f64());
+            self.latency.observe_sent(begin, self.announcer.routes_sent());
         }
     }
 
@@ -320,7 +320,7 @@ impl Speaker {
             && !self.dataplane.first_checks_are_pending()
     }
 
-    /// Brings the sessions in line with the plan. Returns true if anything changed.
+    /// Brings the sessions in line with the plan. Returns true if the routes of any session changed.
     async fn announce(&mut self) -> bool {
         if self.drain.is_drained() {
             self.pending.take_routes();
@@ -331,8 +331,7 @@ impl Speaker {
         }
 
         let has_changed = if self.pending.take_sessions() {
-            self.announcer.reconcile(&self.engine).await;
-            true
+            self.announcer.reconcile(&self.engine).await
         } else {
             let routes = self.pending.take_routes();
             self.announcer.update_routes(&self.engine, routes).await

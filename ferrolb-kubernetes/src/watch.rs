@@ -23,6 +23,7 @@ use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::object_tree::ObjectTree;
 use super::reachability;
@@ -65,11 +66,16 @@ fn joined((namespace, name): &ObjectName) -> Box<str> {
 pub(super) struct Watches {
     client: Client,
     tasks: JoinSet<()>,
-    sender: mpsc::Sender<WatchEvent>,
-    events: mpsc::Receiver<WatchEvent>,
+    sender: mpsc::Sender<Received>,
+    events: mpsc::Receiver<Received>,
+    /// The time at which the last event that was passed on was received.
+    received_at: Instant,
     restarts: Restarts,
     refused: RefusedResources,
 }
+
+/// An event, and the time at which the API server's message was received.
+type Received = (Instant, WatchEvent);
 
 /// The number of restarts of watches, by the plural names of their resources.
 type Restarts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
@@ -128,7 +134,8 @@ impl Watches {
         let (sender, events) = mpsc::channel(QUEUE);
         let refused = RefusedResources { changed, log, ..RefusedResources::default() };
         let tasks = JoinSet::new();
-        Self { client, tasks, sender, events, restarts: Restarts::default(), refused }
+        let (received_at, restarts) = (Instant::now(), Restarts::default());
+        Self { client, tasks, sender, events, received_at, restarts, refused }
     }
 
     /// Returns the resources that the API server refuses to list or to watch, each with its reason.
@@ -158,12 +165,21 @@ impl Watches {
 
     /// Waits for the next event. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<WatchEvent> {
-        self.events.recv().await
+        let (received_at, event) = self.events.recv().await?;
+        self.received_at = received_at;
+        Some(event)
     }
 
     /// Returns the next event if one is waiting.
     pub(super) fn try_next(&mut self) -> Option<WatchEvent> {
-        self.events.try_recv().ok()
+        let (received_at, event) = self.events.try_recv().ok()?;
+        self.received_at = received_at;
+        Some(event)
+    }
+
+    /// Returns the time at which the last event that was passed on was received.
+    pub(super) fn received_at(&self) -> Instant {
+        self.received_at
     }
 }
 
@@ -171,7 +187,7 @@ impl Watches {
 struct ResourceWatch {
     target: WatchTarget,
     client: Client,
-    sender: mpsc::Sender<WatchEvent>,
+    sender: mpsc::Sender<Received>,
     restarts: Restarts,
     refused: RefusedResources,
     /// The number of failures since the watch last worked.
@@ -271,7 +287,7 @@ impl ResourceWatch {
     }
 
     async fn send(&self, event: WatchEvent) -> Result<(), QueueClosed> {
-        self.sender.send(event).await.map_err(|_| QueueClosed)
+        self.sender.send((Instant::now(), event)).await.map_err(|_| QueueClosed)
     }
 
     /// Notes a failure, and warns if the API server refuses. The first failure is not worth a warning, since the API server

@@ -114,7 +114,10 @@ async fn the_time_without_a_session_grows_until_it_is_up() {
     let text = encode(&sample, &Latency::new()).unwrap();
     let line = r#"ferrolb_bgp_session_down_seconds{peer="172.22.35.1:179",name="tor"} 0.0"#;
     assert!(text.lines().any(|found| found == line), "{text}");
-    assert!(!text.contains("\nferrolb_services_pending "), "a speaker assigns no addresses\n{text}");
+    assert!(
+        !text.contains("\nferrolb_services_pending "),
+        "a speaker assigns no addresses\n{text}"
+    );
 }
 
 #[tokio::test]

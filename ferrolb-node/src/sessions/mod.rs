@@ -270,6 +270,13 @@ impl Sessions {
         set_routes(key, session, routes).await;
     }
 
+    /// Waits until the system has accepted all routes of all Established sessions. Returns false if there is no such session. The
+    /// wait ends with the sessions at the latest, and may be dropped at any time.
+    pub fn routes_sent(&self) -> impl Future<Output = bool> + Send + use<> {
+        let waits = join_all(self.open.values().map(OpenSession::routes_sent));
+        async move { waits.await.contains(&true) }
+    }
+
     /// Takes all sessions out of service without loss of traffic (RFC 8326), and ends them. If the future is dropped before it
     /// completes, all desired routes are announced again.
     pub fn drain(&self, shutdown: &GracefulShutdown) -> impl Future<Output = ()> + Send + use<> {

@@ -8,6 +8,7 @@ use bgp_session::{
     InterfaceHandle, PeerHandle, PeerStatus, RouteSet, Speaker, SpeakerError, UnsendableRoute,
     Updated,
 };
+use futures_util::future::Either;
 use tokio::sync::Notify;
 
 use super::config::{RemotePeer, SessionConfig};
@@ -171,6 +172,18 @@ impl OpenSession {
             Some(peer) => peer.unsendable().await.unwrap_or_default(),
             None => Vec::new(),
         }
+    }
+
+    /// Waits until all routes have been sent. Returns false if there is no session.
+    pub(super) fn routes_sent(&self) -> impl Future<Output = bool> + Send + use<> {
+        let wait = match &self.handle {
+            SessionHandle::Address(peer) => {
+                let peer = peer.clone();
+                Either::Left(async move { peer.routes_sent().await })
+            }
+            SessionHandle::Interface(interface) => Either::Right(interface.routes_sent()),
+        };
+        async move { wait.await.unwrap_or(false) }
     }
 
     pub(super) fn status(&self) -> SessionStatus {

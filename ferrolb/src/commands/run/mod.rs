@@ -17,7 +17,6 @@ mod log;
 mod node_process;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use ferrolb_api::Program;
 use ferrolb_node::api::{Identity, answer};
@@ -25,6 +24,7 @@ use ferrolb_node::events::configuration_loaded;
 use ferrolb_node::http::{HttpServer, TcpListen, next_request};
 use ferrolb_node::log_level::LogLevel;
 use ferrolb_node::signals::Signals;
+use tokio::time::Instant;
 
 pub use args::RunArgs;
 use node_process::{NodeProcess, check_node};
@@ -68,8 +68,9 @@ pub async fn run(args: RunArgs, log_level: LogLevel, problems: Problems) -> Resu
                 let start = Instant::now();
                 if let Some(manifests) = node.accept(reading) {
                     node.load(manifests);
-                    node.update_sessions().await;
-                    node.observe_latency(start.elapsed());
+                    if node.update_sessions().await {
+                        node.observe_latency(start);
+                    }
                 }
             }
             event = node.next_event() => {

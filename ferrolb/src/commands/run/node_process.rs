@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ferrolb_api::{DrainStage, Timestamp};
 use ferrolb_node::api::Identity;
@@ -23,6 +22,7 @@ use lb_adapter::manifest::{Manifests, Source};
 use lb_adapter::model::NextHopPolicy;
 use lb_adapter::planner::PlannerOptions;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::{RunArgs, log};
 use crate::Failure;
@@ -227,10 +227,10 @@ impl NodeProcess {
     }
 
     /// Brings the sessions in line with the plan. Before the first results of all probes, and during a drain, they stay as they
-    /// are.
-    pub(super) async fn update_sessions(&mut self) {
+    /// are. Returns true if the routes of any session changed.
+    pub(super) async fn update_sessions(&mut self) -> bool {
         if self.probes.first_attempts_are_pending() || !self.drain.is_serving() {
-            return;
+            return false;
         }
 
         let desired = desired_sessions(&self.engine, &mut self.source_addresses);
@@ -252,11 +252,13 @@ impl NodeProcess {
 
         self.failed = failed;
         self.desired = desired;
+        !changed.is_empty()
     }
 
-    /// Records the time from a change of the files to its effect.
-    pub(super) fn observe_latency(&self, elapsed: Duration) {
-        self.latency.observe(elapsed.as_secs_f64());
+    /// Records the time from a change of the files until the sessions have the routes, and until these are sent.
+    pub(super) fn observe_latency(&self, begin: Instant) {
+        self.latency.observe(begin.elapsed().as_secs_f64());
+        self.latency.observe_sent(begin, self.sessions.routes_sent());
     }
 
     /// Ends the sessions.
