@@ -135,8 +135,16 @@ fn metrics_follow_services_and_sessions() {
     is("metallb_allocator_addresses_in_use_total", pool, 2.0);
     let smtp = r#"{service="mail/smtp",protocol="bgp",node="kube1",ip="172.22.35.70"}"#;
     is("metallb_speaker_announced", smtp, 1.0);
+    is("ferrolb_bgp_propagation_seconds_count", "", 1.0);
+    is("ferrolb_services_pending", "", 0.0);
 
     let metrics = get(&url, "/metrics");
+    let header = "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n";
+    assert!(metrics.contains(header), "{metrics}");
+    let propagated = value(&metrics, "ferrolb_bgp_propagation_seconds_sum ");
+    assert!(propagated > 0.0 && propagated < 10.0, "{propagated}");
+    assert_eq!(value(&metrics, "ferrolb_bgp_session_hold_time_seconds{"), 30.0);
+    assert_eq!(value(&metrics, "ferrolb_bgp_session_down_seconds{"), 0.0);
     for counter in [
         "updates_total",
         "opens_sent",
@@ -160,6 +168,10 @@ fn metrics_follow_services_and_sessions() {
     manifests.write("config.yaml", &config);
     is("metallb_k8s_client_config_stale_bool", "", 0.0);
 
+    manifests.replace("services.yaml", "address-pool: default", "address-pool: missing");
+    is("ferrolb_services_pending", "", 1.0);
+
     tell(&router, async |node| node.disable("for good").await).unwrap();
     is("metallb_bgp_session_up", &peer, 0.0);
+    assert!(value(&get(&url, "/metrics"), "ferrolb_bgp_session_down_seconds{") > 0.0);
 }
