@@ -313,12 +313,11 @@ impl SpeakerInner {
 
         let jitter_seed = RandomState::new().hash_one(peer);
         let settings = config.settings(self.asn, self.identifier, jitter_seed);
-        let span = tracing::info_span!("peer", %peer, local_as = %settings.fsm.local_asn, remote_as = %settings.fsm.remote_as);
         let speaker = (self.asn, self.identifier);
         let connector = Arc::clone(&self.connector);
         let task = PeerTask::new(config, speaker, settings, connector, inputs, monitor, reports);
 
-        let running = tokio::spawn(task.run(registration).instrument(span));
+        let running = tokio::spawn(task.run(registration));
         self.registry.started(peer, running.abort_handle());
         Ok(PeerHandle::new(peer, commands, receive_status, receive_bfd))
     }

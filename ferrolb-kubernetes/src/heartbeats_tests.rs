@@ -2,8 +2,8 @@ use kube::Config;
 use kube::api::{Patch, PatchParams};
 use test_apiserver::{ApiServer, Fault};
 
-use super::super::test_log::TestLog;
 use super::*;
+use test_log_lines::TestLog;
 
 const RESOURCES: &str = include_str!("../../deploy/kustomize/crds/ferrolb.io.yaml");
 

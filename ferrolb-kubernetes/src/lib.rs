@@ -76,8 +76,6 @@ mod speaker_facts;
 mod speaker_reports;
 mod status_object;
 mod status_writer;
-#[cfg(test)]
-mod test_log;
 mod watch;
 
 pub mod election;

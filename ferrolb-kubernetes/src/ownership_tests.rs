@@ -9,8 +9,8 @@ use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use test_apiserver::ApiServer;
 
-use super::super::test_log::TestLog;
 use super::*;
+use test_log_lines::TestLog;
 
 /// Enough time for everything that a leader still has to do.
 const WHILE: Duration = Duration::from_secs(60);

@@ -3,8 +3,8 @@
 use kube::api::{Patch, PatchParams};
 use test_apiserver::ApiServer;
 
-use super::super::test_log::TestLog;
 use super::*;
+use test_log_lines::TestLog;
 
 const DEFINITIONS: &str = include_str!("../../deploy/kustomize/crds/metallb.io.yaml");
 

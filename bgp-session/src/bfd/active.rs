@@ -116,7 +116,7 @@ impl ActiveSession {
     pub(super) fn report(&mut self) {
         while let Some(transition) = self.session.poll_event() {
             let Transition { from, to, diagnostic, .. } = transition;
-            tracing::info!(peer = %self.request.endpoint.peer, %from, %to, %diagnostic, "BFD");
+            tracing::debug!(peer = %self.request.endpoint.peer, %from, %to, %diagnostic, "BFD");
 
             // A later transition must not replace a failure.
             if !self.unreported.is_some_and(|unreported| unreported.is_failure()) {

@@ -12,7 +12,7 @@
 //! configurations.
 //! Nothing here opens a socket or runs a session.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use bgp_core::{
     Asn, BgpIdentifier,
@@ -60,6 +60,8 @@ pub struct PeerConfig {
     pub(crate) protocol: ProtocolConfig,
     pub(crate) transport: TransportConfig,
     pub(crate) bfd: Option<BfdProfile>,
+    /// The name of the peer in the log.
+    pub(crate) name: Option<Arc<str>>,
 }
 
 impl PeerConfig {
@@ -71,6 +73,7 @@ impl PeerConfig {
             protocol: ProtocolConfig::new(remote_as.into()),
             transport: TransportConfig::default(),
             bfd: None,
+            name: None,
         }
     }
 
@@ -78,6 +81,13 @@ impl PeerConfig {
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.address = PeerAddress::new(self.address.id(), port);
+        self
+    }
+
+    /// Sets the name that the peer's log lines have beside the address. Default: none.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
         self
     }
 

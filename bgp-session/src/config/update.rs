@@ -46,6 +46,9 @@ pub(crate) fn changes(
     if old.bfd != new.bfd {
         changes.push(ConfigChange { field: "bfd", takes_effect: TakesEffect::AtOnce });
     }
+    if old.name != new.name {
+        changes.push(ConfigChange { field: "name", takes_effect: TakesEffect::AtOnce });
+    }
     changes
 }
 

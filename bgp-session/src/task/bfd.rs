@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::PeerTask;
 use crate::{
-    EventKind, PeerConfig,
+    PeerConfig,
     bfd::{Attachment, Bfd, BfdStatus, Endpoint, State, Transition, WAITING_TRANSITIONS},
     clock,
     registry::Registry,
@@ -127,8 +127,7 @@ impl PeerTask {
             return;
         }
 
-        self.reports.bfd_state(Some(transition.to));
-        self.reports.event(EventKind::Bfd(transition));
+        self.reports.bfd_changed(transition);
         if transition.is_failure() {
             self.path_failed();
         }

@@ -18,6 +18,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinSet, yield_now},
 };
+use tracing::{Instrument as _, Span};
 
 use crate::{
     Connecting, Connector, EventKind, PeerConfig, Transport, clock,
@@ -34,6 +35,7 @@ mod early_start;
 mod originated;
 mod reports;
 mod sent;
+mod session_log;
 mod wake;
 
 pub(crate) use bfd::BfdMonitor;
@@ -147,29 +149,10 @@ impl PeerTask {
 
     /// Runs until the peer is shut down. The registration is dropped before the event that reports the end.
     pub(crate) async fn run(mut self, registration: Registration) {
-        self.begin();
-
-        loop {
-            self.perform_outputs();
-            if self.closing.is_empty() {
-                self.early_start.all_closed(clock::now());
-            }
-            self.fill_outboxes();
-            self.publish();
-            self.answer_requests();
-            if self.ending {
-                break;
-            }
-            if self.permit.take().is_some() {
-                // Others run before this task goes on.
-                yield_now().await;
-            }
-
-            let wake = self.wait().await;
-            self.handle(wake, &registration);
-            if self.abandoned {
-                break;
-            }
+        self.span().in_scope(|| self.begin());
+        while !self.ending && !self.abandoned {
+            let span = self.span();
+            self.serve(&registration).instrument(span).await;
         }
 
         if self.abandoned {
@@ -180,6 +163,45 @@ impl PeerTask {
 
         drop(registration);
         self.reports.event(EventKind::Removed);
+    }
+
+    /// The span of the log lines, with the name that the peer has now.
+    fn span(&self) -> Span {
+        let settings = &self.peer.settings().fsm;
+        tracing::info_span!(
+            "peer",
+            name = self.config.name.as_deref(),
+            peer = %self.config.id(),
+            local_as = %settings.local_asn,
+            remote_as = %settings.remote_as,
+        )
+    }
+
+    /// Runs until the peer is shut down, or has another name.
+    async fn serve(&mut self, registration: &Registration) {
+        let name = self.config.name.clone();
+        while self.config.name == name {
+            self.perform_outputs();
+            if self.closing.is_empty() {
+                self.early_start.all_closed(clock::now());
+            }
+            self.fill_outboxes();
+            self.publish();
+            self.answer_requests();
+            if self.ending {
+                return;
+            }
+            if self.permit.take().is_some() {
+                // Others run before this task goes on.
+                yield_now().await;
+            }
+
+            let wake = self.wait().await;
+            self.handle(wake, registration);
+            if self.abandoned {
+                return;
+            }
+        }
     }
 
     fn publish(&mut self) {

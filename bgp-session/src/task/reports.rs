@@ -10,8 +10,10 @@ use bgp_core::{
 };
 use tokio::sync::{broadcast, watch};
 
+use super::session_log::SessionLog;
 use crate::{
-    DrainStage, Event, EventKind, OperatorAction, PeerConfig, PeerId, PeerStatus, Updated, bfd,
+    DrainStage, Event, EventKind, OperatorAction, PeerConfig, PeerId, PeerStatus, Updated,
+    bfd::{self, Transition},
     clock,
     table::{PendingRoutes, Table, WorkPermit},
 };
@@ -31,6 +33,7 @@ pub(crate) struct Reports {
     pending: VecDeque<(PendingRoutes, EventKind)>,
     /// The changes since the status was published.
     changes: StatusChanges,
+    log: SessionLog,
 }
 
 /// The facts that the task knows, and the core does not.
@@ -88,11 +91,12 @@ impl Reports {
             unsendable: UnsendableReport::default(),
             pending: VecDeque::new(),
             changes: StatusChanges::default(),
+            log: SessionLog::default(),
         }
     }
 
     pub(super) fn state_change(&mut self, from: StateKind, to: StateKind) {
-        tracing::debug!(%from, %to, "state changed");
+        self.log.state_change(from, to);
         self.changes.any = true;
         self.changes.state = Some(to);
         self.event(EventKind::StateChange { from, to });
@@ -100,11 +104,7 @@ impl Reports {
 
     pub(super) fn up(&mut self, negotiated: Negotiated) {
         let identifier = negotiated.remote_identifier;
-        let families: Vec<_> = negotiated.families.iter().map(ToString::to_string).collect();
-        tracing::info!(
-            remote_identifier = %identifier, hold_time = ?negotiated.hold_time, families = families.join(" "),
-            "session up"
-        );
+        self.log.up(&negotiated);
 
         self.unsendable.logged = 0;
         let (address, peer_type) = (self.peer.address(), negotiated.peer_type);
@@ -117,7 +117,7 @@ impl Reports {
     }
 
     pub(super) fn down(&mut self, reason: DownReason) {
-        tracing::warn!(%reason, "session down");
+        self.log.down(&reason);
         self.changes.any = true;
         self.changes.negotiated = Some(None);
         self.changes.down = Some(reason.clone());
@@ -125,14 +125,7 @@ impl Reports {
     }
 
     pub(super) fn failed(&mut self, reason: DownReason) {
-        // A router that is down for long would fill the log with repetitions.
-        let again = self.status.borrow().last_failure.as_ref() == Some(&reason);
-        if again {
-            tracing::debug!(%reason, "no session");
-        } else {
-            tracing::warn!(%reason, "no session");
-        }
-
+        self.log.failed(&reason);
         self.changes.any = true;
         self.changes.failure = Some(reason.clone());
         self.event(EventKind::Failed(reason));
@@ -153,6 +146,7 @@ impl Reports {
             }
             OperatorAction::Enable => {
                 tracing::debug!("the operator enabled the peer");
+                self.log.restarted();
                 self.changes.any = true;
                 self.changes.disabled = Some(None);
             }
@@ -185,13 +179,11 @@ impl Reports {
         let fields: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
         let fields = fields.join(", ");
 
-        if updated.reset {
-            tracing::info!("configuration changed, resetting the session: {fields}");
-        } else if updated.needs_reset().next().is_some() {
-            // The caller logs whether the session is reset.
-            tracing::debug!("configuration changed for the next session: {fields}");
-        } else {
-            tracing::info!("configuration changed in place: {fields}");
+        // The caller knows the outcome, and logs what it means.
+        tracing::debug!(reset = updated.reset, "configuration changed: {fields}");
+        if !fields.is_empty() {
+            // Other reasons may prevent a session now, or the same ones still do.
+            self.log.restarted();
         }
 
         if config.protocol.import() == Import::Keep {
@@ -200,6 +192,13 @@ impl Reports {
         self.changes.any = true;
         self.changes.remote_as = Some(config.remote_as());
         self.event(EventKind::Updated(Arc::new(updated.clone())));
+    }
+
+    /// Reports a change of the BFD session's state.
+    pub(super) fn bfd_changed(&mut self, transition: Transition) {
+        self.log.bfd(&transition);
+        self.bfd_state(Some(transition.to));
+        self.event(EventKind::Bfd(transition));
     }
 
     pub(super) fn bfd_state(&mut self, state: Option<bfd::State>) {
@@ -284,6 +283,7 @@ impl Reports {
     /// Updates the status. If something changed, this wakes the tasks that wait for a change.
     pub(super) fn publish(&mut self, peer: &Peer, session: SessionFacts) {
         self.publish_unsendable(peer);
+        self.log.publish(peer);
 
         let changes = mem::take(&mut self.changes);
         self.status.send_if_modified(|status| {

@@ -9,6 +9,7 @@ mod events;
 mod facts;
 mod faults;
 mod listing;
+mod logs;
 mod loopback;
 mod many;
 mod md5;

@@ -55,7 +55,12 @@ impl Dial {
     }
 
     pub(crate) fn refuse(self) {
-        let _ = self.answer.send(Err(io::ErrorKind::ConnectionRefused.into()));
+        self.fail(io::ErrorKind::ConnectionRefused.into());
+    }
+
+    pub(crate) fn fail(self, error: io::Error) {
+        // The attempt may have been given up.
+        let _ = self.answer.send(Err(error));
     }
 }
 

@@ -73,7 +73,7 @@ fn service_count(engine: &Engine, peers: &[PeerFacts<'_>]) -> ServiceCount {
     for key in engine.service_keys() {
         match engine.holding(key) {
             Some(_) => count.total += 1,
-            None if engine.refusal(key).is_some() => {
+            None if engine.is_pending(key) => {
                 count.total += 1;
                 count.pending += 1;
             }

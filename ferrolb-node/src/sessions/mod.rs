@@ -103,7 +103,7 @@ impl Sessions {
         self.open.retain(|_, session| !session.has_ended());
         self.name_peers();
 
-        let mut affected = self.keep_unchanged(desired);
+        let mut affected = self.keep_unchanged(desired).await;
         self.update_routes(desired).await;
         self.change_in_place(desired, &mut affected.changed).await;
         affected.close().await;
@@ -114,7 +114,7 @@ impl Sessions {
 
     /// Takes the sessions out of `open` whose configuration has changed or that are not desired. The others stay, under
     /// their new keys.
-    fn keep_unchanged(
+    async fn keep_unchanged(
         &mut self,
         desired: &BTreeMap<SessionKey, DesiredSession>,
     ) -> AffectedSessions {
@@ -126,12 +126,16 @@ impl Sessions {
         self.keep_disabled(&pairs, |key| desired.contains_key(key));
         let mut affected = AffectedSessions::default();
         for (key, old_key) in pairs {
-            let (Some(session), Some(desired)) = (open.remove(&old_key), desired.get(&key)) else {
+            let (Some(mut session), Some(desired)) = (open.remove(&old_key), desired.get(&key))
+            else {
                 continue;
             };
             if key != old_key {
                 self.rename(&old_key, &key);
                 self.name_peer(&key, &session);
+                if session.config == desired.config {
+                    session.rename(&key.peer).await;
+                }
             }
             if session.config == desired.config {
                 self.open.insert(key, session);
@@ -187,7 +191,7 @@ impl Sessions {
     ) {
         for (key, desired) in desired {
             let Some(mut session) = changed.remove(key) else { continue };
-            let Some(updated) = session.change_config(&desired.config).await else {
+            let Some(updated) = session.change_config(&key.peer, &desired.config).await else {
                 changed.insert(key.clone(), session);
                 continue;
             };
@@ -251,10 +255,11 @@ impl Sessions {
         names.set(&desired.config.remote, &key.peer);
         let speaker = self.speakers.get_or_start(&key.node, number, &desired.config).await?;
         let mut opened =
-            OpenSession::open(desired, (number, speaker), names.clone(), &self.wake).await;
+            OpenSession::open(&key.peer, desired, (number, speaker), names.clone(), &self.wake)
+                .await;
         if matches!(opened, Err(SpeakerError::SpeakerShutDown)) {
             let speaker = self.speakers.start(&key.node, number, &desired.config).await?;
-            opened = OpenSession::open(desired, (number, speaker), names, &self.wake).await;
+            opened = OpenSession::open(&key.peer, desired, (number, speaker), names, &self.wake).await;
         }
 
         let session = opened?;

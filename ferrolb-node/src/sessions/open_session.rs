@@ -38,12 +38,13 @@ enum SessionHandle {
 impl OpenSession {
     /// Opens a session at the node's speaker of this number, whose peers have these names.
     pub(super) async fn open(
+        name: &str,
         desired: &DesiredSession,
         (speaker_number, speaker): (usize, Speaker),
         names: SpeakerPeerNames,
         wake: &Arc<Notify>,
     ) -> Result<Self, SpeakerError> {
-        let handle = match desired.config.with_local_identity() {
+        let handle = match named(&desired.config, name) {
             RemotePeer::Address(config) => {
                 let peer = speaker.add_peer(config).await?;
                 wake_on_bfd_changes(&peer, wake);
@@ -83,24 +84,34 @@ impl OpenSession {
     /// Applies a new configuration. A session that cannot continue with it is ended with Cease / Other Configuration
     /// Change, which lets a router keep the routes until the next session (RFC 8538), and opened again. Changes nothing
     /// and returns `None` if the configuration is for another router, or is not valid.
-    pub(super) async fn change_config(&mut self, config: &SessionConfig) -> Option<Updated> {
+    pub(super) async fn change_config(
+        &mut self,
+        name: &str,
+        config: &SessionConfig,
+    ) -> Option<Updated> {
         if !self.config.remote.is_same_router(&config.remote) {
             return None;
         }
 
-        let updated: Result<Updated, SpeakerError> =
-            match (&self.handle, config.with_local_identity()) {
-                (SessionHandle::Address(peer), RemotePeer::Address(config)) => {
-                    peer.update(config).await
-                }
-                (SessionHandle::Interface(interface), RemotePeer::Interface(peer)) => {
-                    interface.update(peer).await
-                }
-                _ => return None,
-            };
+        let updated: Result<Updated, SpeakerError> = match (&self.handle, named(config, name)) {
+            (SessionHandle::Address(peer), RemotePeer::Address(config)) => {
+                peer.update(config).await
+            }
+            (SessionHandle::Interface(interface), RemotePeer::Interface(peer)) => {
+                interface.update(peer).await
+            }
+            _ => return None,
+        };
         let updated = updated.ok()?;
         self.config = config.clone();
         Some(updated)
+    }
+
+    /// Gives the peer another name in the log.
+    pub(super) async fn rename(&mut self, name: &str) {
+        let config = self.config.clone();
+        // The session continues even if the speaker is just ending, so there is nothing to report.
+        let _ = self.change_config(name, &config).await;
     }
 
     /// Returns true if the speaker has ended the session for good, as at the end of a drain.
@@ -216,4 +227,10 @@ impl OpenSession {
         let down_since = if is_up { None } else { ended.or(Some(self.opened)) };
         SessionStatus { peer, bfd, problem, down_since, disabled: None }
     }
+}
+
+/// Returns the router of a session with its name in the log. The name is no part of the configuration, so that a peer may be
+/// renamed without a change of its session.
+fn named(config: &SessionConfig, name: &str) -> RemotePeer {
+    config.with_local_identity().map_config(|config| config.name(name))
 }

@@ -143,7 +143,7 @@ impl Engine {
 
     /// Returns true if a Service asks for an address and has none.
     pub fn is_pending(&self, key: &ServiceKey) -> bool {
-        self.refusal(key).is_some() && self.allocator.assignment(key).is_none()
+        self.refusal(key).is_some() && self.holding(key).is_none()
     }
 
     /// Returns the reasons why a node does not announce a Service.
