@@ -39,6 +39,8 @@ pub(crate) async fn run(
     mut open: watch::Receiver<()>,
     task: TaskGuard,
 ) {
+    // The error of the last attempt to accept, which is logged once.
+    let mut logged = None;
     loop {
         let accepted = tokio::select! {
             accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
@@ -46,14 +48,19 @@ pub(crate) async fn run(
         };
 
         match accepted {
-            Ok((stream, remote)) => hand_over(&registry, stream, remote),
+            Ok((stream, remote)) => {
+                logged = None;
+                hand_over(&registry, stream, remote);
+            }
             Err(error) if concerns_one_connection(&error) => {
                 tracing::debug!(%error, "connection ended before it was accepted");
             }
             Err(error) => {
                 // Out of descriptors or memory. The connection stays in the queue, so trying
                 // again at once would spin.
-                tracing::warn!(%error, "cannot accept connections, trying again soon");
+                if logged.replace(error.kind()) != Some(error.kind()) {
+                    tracing::warn!(%error, "cannot accept connections, trying again soon");
+                }
                 tokio::select! {
                     () = sleep(PAUSE) => {}
                     _ = open.changed() => break,

@@ -23,8 +23,8 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
-    PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Transport, registry::RegisteredRange,
-    socket, speaker::SpeakerInner,
+    LogPace, LogRoom, PeerConfig, PeerHandle, PeerId, Speaker, SpeakerError, Transport,
+    registry::RegisteredRange, socket, speaker::SpeakerInner,
 };
 
 /// A prefix from which any address may be a peer, and the configuration of those peers.
@@ -141,6 +141,7 @@ impl Speaker {
             newcomers: receive_newcomers,
             status: Arc::new(status),
             keepers: JoinSet::new(),
+            pace: LogPace::default(),
         };
         tokio::spawn(task.run(stopped).instrument(tracing::info_span!("range", %prefix)));
         Ok(RangeHandle { prefix, status: receive_status, _stop: stop })
@@ -193,6 +194,8 @@ struct RangeTask {
     newcomers: mpsc::Receiver<Transport>,
     status: Arc<watch::Sender<RangeStatus>>,
     keepers: JoinSet<()>,
+    /// The pace of lines about connections that were closed.
+    pace: LogPace,
 }
 
 impl RangeTask {
@@ -222,7 +225,9 @@ impl RangeTask {
         let remote = transport.endpoints().remote;
         let RangeStatus { peers, unestablished, .. } = *self.status.borrow();
         if peers >= self.range.limit || unestablished >= self.range.unestablished_limit {
-            tracing::warn!(%remote, peers, unestablished, "closed a connection: the range is full");
+            if let Some(LogRoom { left_out, .. }) = self.pace.take() {
+                tracing::warn!(%remote, peers, unestablished, left_out, "closed a connection: the range is full");
+            }
             self.status.send_modify(|status| status.refused += 1);
             return;
         }

@@ -26,6 +26,8 @@ pub(super) struct Announcer {
     sources: SourceAddresses,
     /// The configuration and routes that were last applied to the sessions.
     desired: BTreeMap<SessionKey, DesiredSession>,
+    /// The sessions that could not be opened at the last attempt, with the errors.
+    failed: BTreeMap<SessionKey, String>,
     log: EventLog,
 }
 
@@ -37,6 +39,7 @@ impl Announcer {
             sessions: Sessions::new(changed, log.clone()),
             sources: SourceAddresses::default(),
             desired: BTreeMap::new(),
+            failed: BTreeMap::new(),
             log,
         }
     }
@@ -51,9 +54,16 @@ impl Announcer {
         let desired = desired_sessions(engine, &mut self.sources);
         let changed = changed_routes(&self.desired, &desired);
         self.desired = desired;
-        for (session, error) in self.sessions.apply(&self.desired).await {
-            tracing::error!("cannot open the session {session}: {error}");
+        let failed = self.sessions.apply(&self.desired).await;
+        let failed: BTreeMap<_, _> =
+            failed.into_iter().map(|(session, error)| (session, error.to_string())).collect();
+        for (session, error) in &failed {
+            // Each reconciliation tries again. An error that repeats is logged once.
+            if self.failed.get(session) != Some(error) {
+                tracing::error!("cannot open the session {session}: {error}");
+            }
         }
+        self.failed = failed;
         self.record(&changed);
         !changed.is_empty()
     }

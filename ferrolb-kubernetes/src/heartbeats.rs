@@ -135,8 +135,8 @@ impl Heartbeats {
                 }
                 // The object was deleted, or its speaker has reported: the watch will deliver that.
                 Outcome::Outdated => {}
-                Outcome::Failed(error) => {
-                    log_failure!(error, node = name, "cannot mark the silent speaker");
+                Outcome::Failed(failure) => {
+                    log_failure!(failure, node = name, "cannot mark the silent speaker");
                     if let Some(speaker) = self.speakers.get_mut(&name) {
                         speaker.silent_at.get_or_insert_with(Instant::now);
                     }

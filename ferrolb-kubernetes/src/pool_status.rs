@@ -123,8 +123,8 @@ impl PoolStatusWriter {
     /// Waits until [`write`](Self::write) has to be called, and never returns if there is nothing to write. Cancel safe.
     pub(super) async fn due(&mut self) {
         while let Some((name, outcome)) = self.writer.next().await {
-            if let Outcome::Failed(error) = outcome {
-                log_failure!(error, pool = name, "cannot write the status of the pool");
+            if let Outcome::Failed(failure) = outcome {
+                log_failure!(failure, pool = name, "cannot write the status of the pool");
             }
         }
     }

@@ -217,8 +217,8 @@ impl ServiceBgpStatuses {
                 keep(&mut self.services, key, service);
             }
             Outcome::Outdated => self.list_again(Instant::now() + PAUSE),
-            Outcome::Failed(error) => {
-                let error = causes(&error);
+            Outcome::Failed(failure) => {
+                let error = causes(&failure.error);
                 tracing::debug!(service = %key, error, "cannot write the ServiceBGPStatus");
                 self.list_again(Instant::now() + PAUSE);
             }

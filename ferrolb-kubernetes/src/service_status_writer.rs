@@ -122,8 +122,8 @@ impl ServiceStatusWriter {
                 }
             }
             Outcome::Outdated => {}
-            Outcome::Failed(error) => {
-                log_failure!(error, service = %key, "cannot write the status of the Service");
+            Outcome::Failed(failure) => {
+                log_failure!(failure, service = %key, "cannot write the status of the Service");
                 self.failed_writes += 1;
             }
         }

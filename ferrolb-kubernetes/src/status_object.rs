@@ -141,9 +141,13 @@ impl StatusObject {
                     return;
                 }
                 Outcome::Outdated => self.forget_written(),
-                Outcome::Failed(error) => {
+                Outcome::Failed(failure) => {
                     let kind = self.object.kind();
-                    tracing::debug!(kind, error = causes(&error), "cannot write the status");
+                    tracing::debug!(
+                        kind,
+                        error = causes(&failure.error),
+                        "cannot write the status"
+                    );
                     self.forget_written();
                 }
             }

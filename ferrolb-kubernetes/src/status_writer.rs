@@ -68,7 +68,16 @@ pub(super) enum Outcome<T> {
     /// The content was out of date (409), or the object is gone (404).
     Outdated,
     /// The write failed, and is tried again after a pause.
-    Failed(WriteError),
+    Failed(WriteFailure),
+}
+
+/// A write that failed.
+#[derive(Debug)]
+pub(super) struct WriteFailure {
+    /// The error.
+    pub(super) error: WriteError,
+    /// True if the last write of this object failed too.
+    pub(super) again: bool,
 }
 
 /// The reason why a write failed.
@@ -328,7 +337,10 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
             {
                 Outcome::Outdated
             }
-            Err(error) => Outcome::Failed(error),
+            Err(error) => {
+                let again = self.entries.get(&key).is_some_and(|entry| entry.failures > 0);
+                Outcome::Failed(WriteFailure { error, again })
+            }
         };
         self.move_on(&key, &outcome);
         Some((key, outcome))
@@ -402,12 +414,12 @@ impl std::error::Error for WriteError {
     }
 }
 
-/// Logs that a write has failed: as a warning if the error [deserves one](WriteError::deserves_warning), and for debugging
-/// otherwise. The other arguments are those of `tracing::warn`.
+/// Logs that a write has failed: as a warning if it is the first in a row and the error
+/// [deserves one](WriteError::deserves_warning), and for debugging otherwise. The other arguments are those of `tracing::warn`.
 macro_rules! log_failure {
-    ($error:expr, $($rest:tt)*) => {{
-        let causes = ferrolb_node::causes(&$error);
-        if $error.deserves_warning() {
+    ($failure:expr, $($rest:tt)*) => {{
+        let causes = ferrolb_node::causes(&$failure.error);
+        if !$failure.again && $failure.error.deserves_warning() {
             tracing::warn!(error = %causes, $($rest)*);
         } else {
             tracing::debug!(error = %causes, $($rest)*);

@@ -68,7 +68,7 @@ impl ActiveSession {
     pub(super) fn failed_to_open(&mut self, retry: Instant, error: &io::Error) {
         let problem = error.to_string();
         if self.problem.as_ref() != Some(&problem) {
-            tracing::warn!(peer = %self.request.endpoint.peer, %problem, "no BFD session, trying again");
+            tracing::debug!(peer = %self.request.endpoint.peer, %problem, "no BFD session, trying again");
         }
         self.problem = Some(problem);
         self.retry = retry;
@@ -85,7 +85,7 @@ impl ActiveSession {
         let problem =
             format!("the router's packets arrive with a TTL of {ttl}, expected {expected}");
         if self.problem.as_ref() != Some(&problem) {
-            tracing::warn!(peer = %self.request.endpoint.peer, %problem, "BFD packets discarded");
+            tracing::debug!(peer = %self.request.endpoint.peer, %problem, "BFD packets discarded");
         }
         self.problem = Some(problem);
     }

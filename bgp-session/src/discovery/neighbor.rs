@@ -47,7 +47,8 @@ impl Speaker {
         let (handle, wishes) =
             InterfaceHandle::new(interface, peer.routes.clone(), receive_status, stop);
         let speaker = Arc::downgrade(self.inner());
-        let finder = NeighborFinder { peer, speaker, wishes, status, current: None };
+        let finder =
+            NeighborFinder { peer, speaker, wishes, status, current: None, logged: None };
         tokio::spawn(finder.run(stopped).instrument(span));
         Ok(handle)
     }
@@ -60,6 +61,8 @@ struct NeighborFinder {
     wishes: InterfaceWishes,
     status: watch::Sender<InterfaceStatus>,
     current: Option<Neighbor>,
+    /// The problem that was logged last, since a neighbour was found.
+    logged: Option<String>,
 }
 
 struct Neighbor {
@@ -83,9 +86,12 @@ impl NeighborFinder {
                 break SessionEnd::deconfigured();
             }
 
+            if self.logged.as_ref() != Some(&problem) {
+                tracing::warn!(%problem, "cannot look for the neighbour, trying again");
+                self.logged = Some(problem.clone());
+            }
             let known = self.status.borrow().problem.as_ref() == Some(&problem);
             if !known {
-                tracing::warn!(%problem, "cannot look for the neighbour, trying again");
                 self.status.send_modify(|status| status.problem = Some(problem));
             }
 
@@ -193,7 +199,9 @@ impl NeighborFinder {
         let Some(speaker) = self.speaker.upgrade() else { return };
         match speaker.insert(self.peer.template.at(id)) {
             Ok(handle) => {
-                tracing::info!(peer = %id, "found the neighbour");
+                let name = self.peer.template.name.as_deref();
+                tracing::info!(name, peer = %id, "found the neighbour");
+                self.logged = None;
                 self.current = Some(Neighbor { handle, last_heard: Instant::now() });
                 self.status.send_modify(|status| {
                     status.peer = Some(id);

@@ -5,6 +5,7 @@
 //! sessions themselves.
 
 use std::{
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Instant,
@@ -24,6 +25,17 @@ use crate::{
     registry::Registry,
 };
 
+/// A wait for the next change of a status. It returns the receiver, for the wait after it.
+type StatusChange = Pin<Box<dyn Future<Output = watch::Receiver<Option<BfdStatus>>> + Send>>;
+
+fn next_change(mut status: watch::Receiver<Option<BfdStatus>>) -> StatusChange {
+    Box::pin(async move {
+        // The sender lives as long as the task that waits here.
+        let _ = status.changed().await;
+        status
+    })
+}
+
 /// A peer's BFD session, from the view of the peer's task.
 pub(crate) struct BfdMonitor {
     bfd: Bfd,
@@ -32,6 +44,8 @@ pub(crate) struct BfdMonitor {
     transitions: mpsc::Sender<Transition>,
     received: mpsc::Receiver<Transition>,
     status: watch::Sender<Option<BfdStatus>>,
+    /// The next change of the status.
+    change: StatusChange,
     /// The time until which BFD holds the next session off, if it has ended one.
     held_until: Option<Instant>,
     /// True if the operator has disabled the peer.
@@ -45,8 +59,19 @@ impl BfdMonitor {
         status: watch::Sender<Option<BfdStatus>>,
     ) -> Self {
         let (transitions, received) = mpsc::channel(WAITING_TRANSITIONS);
+        let change = next_change(status.subscribe());
         let (attachment, held_until, disabled) = (None, None, false);
-        Self { bfd, registry, attachment, transitions, received, status, held_until, disabled }
+        Self {
+            bfd,
+            registry,
+            attachment,
+            transitions,
+            received,
+            status,
+            change,
+            held_until,
+            disabled,
+        }
     }
 
     /// The latest time at which a session that is held off may be tried again.
@@ -71,6 +96,16 @@ impl BfdMonitor {
             // The channel can't end: one of its senders is ours.
             Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
+    }
+
+    /// Waits for a change of the session's state, or of the problem that keeps it from coming up.
+    pub(super) fn poll_status(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.change.as_mut().poll(cx).map(|status| self.change = next_change(status))
+    }
+
+    /// The problem that keeps the session from coming up, if one is known.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.status.borrow().as_ref().and_then(|status| status.problem.clone())
     }
 
     fn set(&mut self, config: &PeerConfig, asn: Asn) {

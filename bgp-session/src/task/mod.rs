@@ -251,6 +251,7 @@ impl PeerTask {
             Wake::Closed => {}
             Wake::Drain => self.drain(),
             Wake::Bfd(transition) => self.bfd_changed(transition),
+            Wake::BfdStatus => self.reports.bfd_problem(self.bfd.problem().as_deref()),
             Wake::Deadline => {
                 self.release_when_due();
                 if self.early_start.take_if_due(now) {

@@ -131,8 +131,8 @@ impl Reports {
         self.event(EventKind::Failed(reason));
     }
 
-    pub(super) fn prefix_warning(&self, family: AfiSafi, held: u32, limit: u32) {
-        tracing::warn!(%family, held, limit, "the peer sends many prefixes");
+    pub(super) fn prefix_warning(&mut self, family: AfiSafi, held: u32, limit: u32) {
+        self.log.prefix_warning(family, held, limit);
         self.event(EventKind::PrefixWarning { family, held, limit });
     }
 
@@ -199,6 +199,11 @@ impl Reports {
         self.log.bfd(&transition);
         self.bfd_state(Some(transition.to));
         self.event(EventKind::Bfd(transition));
+    }
+
+    /// Reports the problem that keeps BFD from coming up, if there is one.
+    pub(super) fn bfd_problem(&mut self, problem: Option<&str>) {
+        self.log.bfd_problem(problem);
     }
 
     pub(super) fn bfd_state(&mut self, state: Option<bfd::State>) {
@@ -268,8 +273,7 @@ impl Reports {
 
         let routes = peer.unsendable_len();
         for first in peer.unsendable_reasons().iter().skip(self.unsendable.logged) {
-            let (prefix, why) = (first.prefix, first.why);
-            tracing::warn!(routes, example = %prefix, %why, "routes cannot be sent");
+            self.log.unsendable(routes, first);
             self.unsendable.logged += 1;
         }
 

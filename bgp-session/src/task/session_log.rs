@@ -9,14 +9,15 @@ use std::{
 };
 
 use bgp_core::{
-    Direction,
+    AfiSafi, Direction,
     fsm::{DownReason, Negotiated, StateKind, Timer},
     peer::{Peer, PeerTimer},
+    rib::UnsendableRoute,
 };
 
 use tracing::field::debug;
 
-use crate::{bfd::Transition, clock};
+use crate::{LogPace, LogRoom, bfd::Transition, clock};
 
 /// The state of a peer's log.
 #[derive(Default)]
@@ -31,8 +32,10 @@ pub(super) struct SessionLog {
     reasons: Vec<DownReason>,
     /// The line to write once the timers are known.
     pending: Option<PendingLine>,
-    session_pace: Pace,
-    bfd_pace: Pace,
+    session_pace: LogPace,
+    bfd_pace: LogPace,
+    /// The problem of BFD that was logged last.
+    bfd_problem: Option<String>,
 }
 
 enum PendingLine {
@@ -53,7 +56,7 @@ impl SessionLog {
 
         self.is_attempt_logged = true;
         self.down_since.get_or_insert_with(clock::now);
-        let Some(Room { left_out }) = self.session_pace.take() else { return };
+        let Some(LogRoom { left_out, .. }) = self.session_pace.take() else { return };
         match to {
             StateKind::Active => tracing::info!(left_out, "waiting for the peer to connect"),
             _ => tracing::info!(left_out, "connecting"),
@@ -74,7 +77,7 @@ impl SessionLog {
         self.restarted();
         self.is_attempt_logged = true;
 
-        let Some(Room { left_out }) = self.session_pace.take() else { return };
+        let Some(LogRoom { left_out, .. }) = self.session_pace.take() else { return };
         let families: Vec<_> = negotiated.families.iter().map(ToString::to_string).collect();
         tracing::info!(
             remote_identifier = %negotiated.remote_identifier,
@@ -113,7 +116,7 @@ impl SessionLog {
 
     pub(super) fn bfd(&mut self, transition: &Transition) {
         let Transition { from, to, diagnostic, .. } = transition;
-        let Some(Room { left_out }) = self.bfd_pace.take() else { return };
+        let Some(LogRoom { left_out, .. }) = self.bfd_pace.take() else { return };
         if transition.is_failure() {
             tracing::warn!(%from, %to, %diagnostic, left_out, "BFD");
         } else {
@@ -121,22 +124,45 @@ impl SessionLog {
         }
     }
 
+    /// Logs the problem that keeps BFD from coming up, once for each change.
+    pub(super) fn bfd_problem(&mut self, problem: Option<&str>) {
+        if self.bfd_problem.as_deref() == problem {
+            return;
+        }
+        self.bfd_problem = problem.map(str::to_owned);
+        let Some(problem) = problem else { return };
+        let Some(LogRoom { left_out, .. }) = self.bfd_pace.take() else { return };
+        tracing::warn!(problem, left_out, "no BFD session");
+    }
+
+    /// Logs the first of the routes that the session cannot carry for a reason.
+    pub(super) fn unsendable(&mut self, routes: usize, first: &UnsendableRoute) {
+        let Some(LogRoom { left_out, .. }) = self.session_pace.take() else { return };
+        let UnsendableRoute { prefix, why, .. } = first;
+        tracing::warn!(routes, example = %prefix, %why, left_out, "routes cannot be sent");
+    }
+
+    pub(super) fn prefix_warning(&mut self, family: AfiSafi, held: u32, limit: u32) {
+        let Some(LogRoom { left_out, .. }) = self.session_pace.take() else { return };
+        tracing::warn!(%family, held, limit, left_out, "the peer sends many prefixes");
+    }
+
     /// Writes the line that waits for the timers, and the state of a session whose last lines were left out.
     pub(super) fn publish(&mut self, peer: &Peer) {
         match self.pending.take() {
             Some(PendingLine::Down { reason, uptime }) => {
-                if let Some(Room { left_out }) = self.session_pace.take() {
+                if let Some(LogRoom { left_out, .. }) = self.session_pace.take() {
                     let (uptime, retry_in) = (uptime.map(debug), retry_in(peer).map(debug));
                     tracing::warn!(%reason, uptime, retry_in, left_out, "session down");
                 }
             }
             Some(PendingLine::Failed(reason)) => {
-                if let Some(Room { left_out }) = self.session_pace.take() {
+                if let Some(LogRoom { left_out, .. }) = self.session_pace.take() {
                     tracing::warn!(%reason, retry_in = retry_in(peer).map(debug), left_out, "no session");
                 }
             }
             None if self.session_pace.has_left_out() => {
-                let Some(Room { left_out }) = self.session_pace.take() else { return };
+                let Some(LogRoom { left_out, .. }) = self.session_pace.take() else { return };
                 tracing::info!(state = %peer.state(), left_out, "the session has been up and down");
             }
             None => {}
@@ -183,90 +209,5 @@ fn rounded(time: Duration) -> Duration {
         Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
     } else {
         Duration::from_secs(time.as_secs())
-    }
-}
-
-/// Limits lines that could come again and again: [`Pace::BURST`] at once, and then one each [`Pace::INTERVAL`].
-#[derive(Debug, Default)]
-struct Pace {
-    /// The lines that count towards the burst.
-    spent: u32,
-    /// The time from which they are forgotten, one each interval.
-    since: Option<Instant>,
-    left_out: u64,
-}
-
-/// Room for a line.
-#[derive(Debug, PartialEq, Eq)]
-struct Room {
-    /// The number of lines that were left out before it, if any.
-    left_out: Option<u64>,
-}
-
-impl Pace {
-    const BURST: u32 = 20;
-    const INTERVAL: Duration = Duration::from_secs(600);
-
-    /// Asks for room for a line. `None`: this one is left out.
-    fn take(&mut self) -> Option<Room> {
-        self.forget(clock::now());
-        if self.spent >= Self::BURST {
-            self.left_out = self.left_out.saturating_add(1);
-            return None;
-        }
-        self.spent += 1;
-        let left_out = mem::take(&mut self.left_out);
-        Some(Room { left_out: Some(left_out).filter(|count| *count > 0) })
-    }
-
-    /// Returns true if lines were left out, and there is room for one about that.
-    fn has_left_out(&mut self) -> bool {
-        if self.left_out == 0 {
-            return false;
-        }
-        self.forget(clock::now());
-        self.spent < Self::BURST
-    }
-
-    fn forget(&mut self, now: Instant) {
-        let since = *self.since.get_or_insert(now);
-        let intervals = now.saturating_duration_since(since).as_secs() / Self::INTERVAL.as_secs();
-        let forgotten = u32::try_from(intervals).unwrap_or(u32::MAX);
-        self.spent = self.spent.saturating_sub(forgotten);
-        self.since = if self.spent == 0 {
-            Some(now)
-        } else {
-            since.checked_add(Self::INTERVAL.saturating_mul(forgotten))
-        };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::sleep;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn lines_come_at_a_bounded_rate_and_tell_how_many_were_left_out() {
-        let mut pace = Pace::default();
-        let burst = (0..100).filter(|_| pace.take().is_some()).count();
-        assert_eq!(burst, 20);
-        assert!(!pace.has_left_out(), "there is no room to say so yet");
-
-        sleep(Duration::from_secs(601)).await;
-        assert!(pace.has_left_out());
-        assert_eq!(pace.take(), Some(Room { left_out: Some(80) }));
-        assert_eq!(pace.take(), None);
-
-        let mut lines = 0;
-        for _ in 0..86_400 / 10 {
-            sleep(Duration::from_secs(10)).await;
-            lines += u32::from(pace.take().is_some());
-        }
-        assert_eq!(lines, 144, "one each ten minutes");
-
-        sleep(Duration::from_secs(86_400)).await;
-        assert_eq!((0..100).filter(|_| pace.take().is_some()).count(), 20);
     }
 }

@@ -47,6 +47,8 @@ pub(super) enum Wake {
     Drain,
     /// The state of the BFD session changed.
     Bfd(Transition),
+    /// The state of the BFD session changed, or the problem that keeps it from coming up.
+    BfdStatus,
     /// A deadline has come.
     Deadline,
 }
@@ -116,6 +118,7 @@ impl PeerTask {
             9 => self.poll_drain(cx),
             10 => self.poll_permit(cx),
             11 => self.bfd.poll_transition(cx).map(Wake::Bfd),
+            12 => self.bfd.poll_status(cx).map(|()| Wake::BfdStatus),
             _ => self.poll_alarm(cx),
         }
     }
@@ -204,7 +207,7 @@ impl PeerTask {
     }
 }
 
-const SOURCES: usize = 13;
+const SOURCES: usize = 14;
 
 #[cfg(test)]
 #[path = "wake_tests.rs"]

@@ -6,8 +6,9 @@
 //! first attempt, so it is not announced until then, and a router that has kept its route over a restart (RFC 4724) would
 //! drop it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use bgp_session::{LogPace, LogRoom};
 use ferrolb_api::EventKind;
 use tokio::sync::mpsc;
 
@@ -26,6 +27,8 @@ pub struct NodeProbes {
     prober: Prober,
     results: mpsc::Receiver<ProbeResult>,
     first: FirstAttempts,
+    /// The pace of each probe's log lines.
+    paces: BTreeMap<ServiceKey, LogPace>,
     log: EventLog,
 }
 
@@ -33,7 +36,8 @@ impl NodeProbes {
     /// Returns the probes of this node, without targets. Their results are recorded in `log`.
     pub fn new(node: impl Into<String>, log: EventLog) -> Self {
         let (prober, results) = Prober::new();
-        Self { node: node.into(), prober, results, first: FirstAttempts::default(), log }
+        let (first, paces) = (FirstAttempts::default(), BTreeMap::new());
+        Self { node: node.into(), prober, results, first, paces, log }
     }
 
     /// Takes the targets of all Services from the engine. Returns the changes for the Services whose status is no longer
@@ -101,26 +105,38 @@ impl NodeProbes {
         Some(Change::Probed { node: self.node.clone(), service, found: Some(status) })
     }
 
-    fn report(&self, service: &ServiceKey, status: &ProbeStatus) {
+    /// Records a new status, and logs it. A probe that fails and succeeds in turn has its log lines at a bounded rate.
+    fn report(&mut self, service: &ServiceKey, status: &ProbeStatus) {
         let event = match status {
-            ProbeStatus::Up => {
-                tracing::info!(%service, "the probe succeeds");
-                NewEvent::info(EventKind::Probe, "the probe succeeds")
-            }
+            ProbeStatus::Up => NewEvent::info(EventKind::Probe, "the probe succeeds"),
             ProbeStatus::HeldDown => {
                 let text = "the probe succeeds again, but the Service is held down";
-                tracing::info!(%service, "{text}");
                 NewEvent::warning(EventKind::Probe, text)
             }
             ProbeStatus::Down(error) => {
-                tracing::warn!(%service, "the probe fails: {error}");
                 NewEvent::error(EventKind::Probe, format!("the probe fails: {error}"))
             }
         };
         self.log.record(event.node(&self.node).service(service));
+
+        let pace = self.paces.entry(service.clone()).or_default();
+        let Some(LogRoom { left_out, .. }) = pace.take() else { return };
+        match status {
+            ProbeStatus::Up => tracing::info!(%service, left_out, "the probe succeeds"),
+            ProbeStatus::HeldDown => {
+                tracing::info!(
+                    %service, left_out,
+                    "the probe succeeds again, but the Service is held down"
+                );
+            }
+            ProbeStatus::Down(error) => {
+                tracing::warn!(%service, left_out, "the probe fails: {error}");
+            }
+        }
     }
 
-    fn forget(&self, service: ServiceKey) -> Change {
+    fn forget(&mut self, service: ServiceKey) -> Change {
+        self.paces.remove(&service);
         Change::Probed { node: self.node.clone(), service, found: None }
     }
 }

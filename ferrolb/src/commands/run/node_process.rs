@@ -179,10 +179,12 @@ impl NodeProcess {
         self.identity.events().record_all(allocation_events(&effects.events));
 
         let saved = self.state_file.save(&self.engine.held());
-        self.save_error = saved.err().map(|error| error.to_string());
-        if let Some(error) = &self.save_error {
+        let error = saved.err().map(|error| error.to_string());
+        if let Some(error) = error.as_ref().filter(|error| self.save_error.as_ref() != Some(error))
+        {
             tracing::warn!("{error}; addresses may change at the next start");
         }
+        self.save_error = error;
 
         for change in self.probes.update_all(&self.engine) {
             self.engine.apply(change);
