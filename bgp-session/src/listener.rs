@@ -98,6 +98,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use test_log_lines::TestLog;
     use tokio::time::{Instant, sleep_until};
 
     use super::*;
@@ -131,8 +132,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_descriptors_it_tries_now_and_then_and_does_not_spin() {
+        let (log, _guard) = TestLog::begin();
         let calls = calls_in_ten_seconds(|| io::Error::from_raw_os_error(libc::EMFILE)).await;
         assert!((40..=51).contains(&calls), "{calls}");
+        assert_eq!(log.count("cannot accept connections"), 1);
     }
 
     #[tokio::test(start_paused = true)]

@@ -149,6 +149,32 @@ async fn a_conflict_is_retried_after_a_pause_or_when_the_service_is_observed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_the_api_server_refuses_again_and_again_is_logged_once() {
+    let (log, _guard) = test_log_lines::TestLog::begin();
+    let mut writer: StatusWriter<ServiceKey, u32> = StatusWriter::new(LIMITS);
+    writer.mark(&key(0));
+    let mut attempts = 0;
+    while attempts < 50 {
+        writer.begin(|_| {
+            Decision::Write(async {
+                let status = kube::core::Status {
+                    code: 403,
+                    ..kube::core::Status::failure("no right", "Forbidden")
+                };
+                Err(WriteError::Request(kube::Error::Api(Box::new(status))))
+            })
+        });
+        if let Some((_, Outcome::Failed(failure))) = writer.next().await {
+            attempts += 1;
+            log_failure!(failure, "cannot write the status");
+        }
+    }
+    let warnings = log.lines("cannot write the status");
+    assert_eq!(warnings.iter().filter(|line| line.contains(" WARN ")).count(), 1);
+    assert_eq!(warnings.len(), 50);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_that_is_gone_is_not_looked_at() {
     let mut fixture = Fixture::new().await;
     fixture.want(0, 1);

@@ -211,3 +211,44 @@ fn rounded(time: Duration) -> Duration {
         Duration::from_secs(time.as_secs())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use test_log_lines::TestLog;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::bfd::{Diagnostic, State};
+
+    #[tokio::test(start_paused = true)]
+    async fn bfd_that_flaps_for_a_day_does_not_fill_the_log() {
+        let (test_log, _guard) = TestLog::begin();
+        let mut log = SessionLog::default();
+        let transition = |from, to| Transition {
+            from,
+            to,
+            diagnostic: Diagnostic::DETECTION_TIME_EXPIRED,
+            remote_state: State::Down,
+            remote_diagnostic: Diagnostic::NONE,
+        };
+        for _ in 0..86_400 / 2 {
+            log.bfd(&transition(State::Up, State::Down));
+            sleep(Duration::from_secs(1)).await;
+            log.bfd(&transition(State::Down, State::Up));
+            sleep(Duration::from_secs(1)).await;
+        }
+        let lines = test_log.count("BFD");
+        assert!((100..=165).contains(&lines), "{lines}");
+        assert!(test_log.lines("BFD")[..20].iter().any(|line| line.contains(" WARN ")));
+    }
+
+    #[tokio::test]
+    async fn a_problem_of_bfd_is_logged_at_each_change() {
+        let (test_log, _guard) = TestLog::begin();
+        let mut log = SessionLog::default();
+        for problem in [None, Some("in use"), Some("in use"), None, Some("in use"), Some("far")] {
+            log.bfd_problem(problem);
+        }
+        assert_eq!(test_log.count("no BFD session"), 3);
+    }
+}

@@ -118,3 +118,17 @@ async fn first_attempts_are_pending_until_the_first_result() {
     assert!(!node.apply_next().await);
     assert!(!node.probes.first_attempts_are_pending());
 }
+
+#[tokio::test]
+async fn a_probe_that_flaps_does_not_fill_the_log() {
+    let (log, _guard) = test_log_lines::TestLog::begin();
+    let mut probes = NodeProbes::new("kube1");
+    let service = ServiceKey::new("default", "web");
+    for _ in 0..1_000 {
+        probes.log(&service, &ProbeStatus::Down("refused".to_owned()));
+        probes.log(&service, &ProbeStatus::Up);
+    }
+    assert_eq!(log.count("the probe"), 20);
+    probes.log(&ServiceKey::new("default", "other"), &ProbeStatus::Up);
+    assert_eq!(log.count("default/other"), 1, "each Service has its own lines");
+}

@@ -248,3 +248,24 @@ async fn closing_for_a_restart_is_silent_where_graceful_restart_was_negotiated_a
     assert!(!reasons[0].contains("restarting"), "{reasons:?}");
     assert!(reasons[1].contains("ferrolb is restarting"), "{reasons:?}");
 }
+
+#[tokio::test]
+async fn log_lines_have_the_name_of_the_configuration_also_after_a_change_of_it() {
+    let (log, _guard) = test_log_lines::TestLog::begin();
+    let node = address(60);
+    let router = Router::start(61, node).await;
+    let mut sessions = Sessions::new(Arc::new(Notify::new()));
+    let [tor, spine] = ["tor", "spine"].map(|name| SessionKey::new("n1", name));
+    let desired = router.desired(node);
+    assert!(sessions.apply(&BTreeMap::from([(tor.clone(), desired.clone())])).await.is_empty());
+    wait_for(&sessions, "a session", |it| it.status(&tor).unwrap().is_established()).await;
+    let since = sessions.status(&tor).unwrap().peer.unwrap().since;
+
+    assert!(sessions.apply(&BTreeMap::from([(spine.clone(), desired)])).await.is_empty());
+    assert_eq!(sessions.status(&spine).unwrap().peer.unwrap().since, since);
+    sessions.shutdown("").await;
+    let up = log.lines("session up");
+    assert!(up.iter().any(|line| line.contains("name=\"tor\"")), "{up:?}");
+    let down = log.lines("session down");
+    assert!(down.iter().any(|line| line.contains("name=\"spine\"")), "{down:?}");
+}
