@@ -275,6 +275,42 @@ fn the_reason_for_a_missing_session_is_logged_once() {
 }
 
 #[test]
+fn no_log_line_of_any_level_has_a_password() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let hold_time = "hold-time: 30s\n";
+    manifests.replace("config.yaml", hold_time, "hold-time: 30s\n      password: s3sam3-one\n");
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: other, namespace: metallb-system}\n\
+                  stringData: {password: s3sam3-secret}\n";
+    manifests.write("secret.yaml", secret);
+    let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
+    let [dir, state] = [&dir, &state].map(|path| path.to_str().unwrap());
+    let arguments = ["run", dir, "--node", "kube1", "--state-file", state, "--log-level", "trace"];
+    let run = Process::start(ferrolb(&arguments));
+    let lines = std::cell::Cell::new(0);
+    let told = |words: &str| {
+        run.error(|line| {
+            assert!(!line.contains("s3sam3"), "{line}");
+            lines.set(lines.get() + 1);
+            line.contains(words)
+        })
+    };
+
+    // Another password, one that cannot be used, and one that is no text.
+    told("connecting");
+    manifests.replace("config.yaml", "s3sam3-one", "s3sam3-two");
+    told("changed the session in place: password");
+    let too_long = format!("s3sam3-{}", "x".repeat(100));
+    manifests.replace("config.yaml", "s3sam3-two", &too_long);
+    told("the last valid configuration stays in force");
+    manifests.replace("config.yaml", &too_long, "[s3sam3-list]");
+    told("the last valid configuration stays in force");
+    manifests.replace("config.yaml", "      password: [s3sam3-list]\n", "");
+    told("session up");
+    assert!(lines.get() > 30, "{}", lines.get());
+}
+
+#[test]
 fn a_restart_keeps_addresses() {
     let router = Router::start();
     let manifests = manifests_for(&router);
