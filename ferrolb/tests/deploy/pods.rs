@@ -46,7 +46,11 @@ fn pods_have_only_the_rights_that_they_need() {
         for probe in ["livenessProbe", "readinessProbe"] {
             assert!(container[probe]["timeoutSeconds"].as_u64().unwrap() > 2, "{kind}");
         }
-        assert!(pod["hostPID"].is_null() && pod["volumes"].is_null(), "{kind}");
+        assert!(pod["hostPID"].is_null(), "{kind}");
+        // The socket for commands needs a place, and nothing else may be mounted.
+        assert_eq!(pod["volumes"], json!([{"name": "run", "emptyDir": {}}]), "{kind}");
+        let mounts = json!([{"name": "run", "mountPath": "/run/ferrolb"}]);
+        assert_eq!(container["volumeMounts"], mounts, "{kind}");
     }
 }
 
