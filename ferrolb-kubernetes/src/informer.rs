@@ -6,7 +6,7 @@
 //!
 //! Owns the order of events, and knows when everything has been listed. Each program decides what to do with an update.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::events::EventRecorder;
 use super::object_cache::{ConfigStatus, ObjectCache, ObjectCounts, Update};
-use super::resource::WatchTarget;
+use super::resource::{Kind, WatchTarget};
 use super::watch::{WatchEvent, Watches};
 use ferrolb_api::{Configuration, ConfigurationState, Watch};
 use ferrolb_node::events::{EventLog, configuration_loaded, configuration_refused};
@@ -28,6 +28,8 @@ use lb_adapter::model::Config;
 pub(super) struct Informer {
     watches: Watches,
     cache: ObjectCache,
+    /// The kinds of objects that are part of the view.
+    kinds: BTreeSet<Kind>,
     has_synced: bool,
     /// The time at which the last configuration took effect.
     loaded_at: Option<Timestamp>,
@@ -55,12 +57,13 @@ impl Informer {
         changed: Arc<Notify>,
         log: EventLog,
     ) -> Self {
-        let cache = ObjectCache::new(namespace, targets.iter().map(|target| target.kind));
+        let kinds: BTreeSet<_> = targets.iter().map(|target| target.kind).collect();
+        let cache = ObjectCache::new(namespace, kinds.iter().copied());
         let mut watches = Watches::new(client, changed, log.clone());
         for target in targets {
             watches.watch(target);
         }
-        Self { watches, cache, has_synced: false, loaded_at: None, log }
+        Self { watches, cache, kinds, has_synced: false, loaded_at: None, log }
     }
 
     /// Starts to watch a target that is not part of the view: [`has_synced`](Self::has_synced) does not wait for it, and the
@@ -162,12 +165,12 @@ impl Informer {
 
     /// Returns the state of each watch.
     pub(super) fn watches(&self) -> Vec<Watch> {
-        let refused = self.watches.refused();
-        let watches = self.watches.restarts().into_iter().map(|(resource, restarts)| Watch {
-            resource: resource.to_owned(),
-            synced: self.has_synced,
-            restarts,
-            error: refused.get(resource).cloned(),
+        let (refused, restarts) = (self.watches.refused(), self.watches.restarts());
+        let watches = self.kinds.iter().map(|kind| Watch {
+            resource: kind.plural().to_owned(),
+            synced: self.cache.has_listed(*kind),
+            restarts: restarts.get(kind.plural()).copied().unwrap_or_default(),
+            error: refused.get(kind.plural()).cloned(),
         });
         watches.collect()
     }

@@ -146,6 +146,11 @@ impl ObjectCache {
         self.awaited.is_empty()
     }
 
+    /// Returns true if all objects of a kind have been listed.
+    pub(super) fn has_listed(&self, kind: Kind) -> bool {
+        !self.awaited.contains(&kind)
+    }
+
     /// Returns the state of the configuration, as of the last [`settle`](Self::settle).
     pub(super) fn config_status(&self) -> &ConfigStatus {
         &self.status

@@ -7,7 +7,7 @@ use std::path::Path;
 use ferrolb_api::{Configuration, ConfigurationState, Timestamp};
 use ferrolb_node::events::{EventLog, configuration_loaded, configuration_refused};
 use ferrolb_node::files::ManifestResult;
-use lb_adapter::config::{Diagnostic, Diagnostics, Severity};
+use lb_adapter::config::{Diagnostics, Severity};
 use lb_adapter::manifest::{Manifests, shown};
 
 use crate::output::Problems;
@@ -80,13 +80,10 @@ impl Reload {
     }
 }
 
-/// Returns the errors among the problems, each with its place. A line of the file may have a password, and is left out.
+/// Returns the errors among the problems, each with its place. None has a line of the file, which may contain a password.
 fn errors_of(diagnostics: &Diagnostics) -> Vec<String> {
     let errors = diagnostics.as_slice().iter().filter(|it| it.severity == Severity::Error);
-    let errors = errors.map(|Diagnostic { file, line, column, message, .. }| {
-        format!("{file}:{line}:{column}: {message}")
-    });
-    errors.take(MOST_ERRORS).collect()
+    errors.take(MOST_ERRORS).map(ToString::to_string).collect()
 }
 
 /// The most errors that are kept.
