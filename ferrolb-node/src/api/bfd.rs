@@ -63,3 +63,28 @@ pub(super) fn reason(status: &BfdStatus) -> Option<String> {
 fn milliseconds(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_the_most_telling_one() {
+        let mut status = BfdStatus::default();
+        status.state = State::Down;
+        assert_eq!(reason(&status).unwrap(), "no BFD packet of the router has arrived yet");
+
+        status.stats.received = 3;
+        status.remote_state = State::Down;
+        assert_eq!(reason(&status).unwrap(), "the router reports the state Down");
+        status.diagnostic = Diagnostic::DETECTION_TIME_EXPIRED;
+        assert_eq!(reason(&status).unwrap(), status.diagnostic.to_string());
+        status.remote_state = State::AdminDown;
+        assert_eq!(reason(&status).unwrap(), "the router has shut its BFD session down");
+        status.problem = Some("port 3784 is in use".to_owned());
+        assert_eq!(reason(&status).unwrap(), "port 3784 is in use");
+
+        status.state = State::Up;
+        assert_eq!(reason(&status), None);
+    }
+}

@@ -75,3 +75,30 @@ fn role_name(role: Role) -> String {
 fn joined(words: impl Iterator<Item = String>) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use bgp_session::{AfiSafi, Asn};
+
+    use super::*;
+
+    #[test]
+    fn a_capability_has_its_value_in_words_and_no_control_characters() {
+        let family = AfiSafi::IPV4_UNICAST;
+        for (capability, expected) in [
+            (Capability::RouteRefresh, "route refresh"),
+            (Capability::FourOctetAs(Asn(64_512)), "four-octet AS: 64512"),
+            (Capability::Multiprotocol(family), "multiprotocol: ipv4-unicast"),
+            (
+                Capability::SoftwareVersion("BIRD\u{1b}[31m".to_owned()),
+                "software version: BIRD\\u{1b}[31m",
+            ),
+            (
+                Capability::Unknown { code: 200, value: vec![1, 0xab].into() },
+                "capability 200: 01ab",
+            ),
+        ] {
+            assert_eq!(text(&capability), expected);
+        }
+    }
+}

@@ -94,3 +94,35 @@ fn of_local(notification: &Notification) -> Option<String> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use lb_adapter::model::Asn;
+
+    use super::*;
+
+    #[test]
+    fn a_hint_names_the_peer_and_the_value_to_set() {
+        let address: std::net::IpAddr = "192.0.2.1".parse().unwrap();
+        let mut peer = Peer::new(Asn(64_512), Asn(64_513), address);
+        peer.name = "tor1".to_owned();
+        let hint = |reason: DownReason| of_reason(&reason, &peer).unwrap_or_default();
+
+        let refused = hint(DownReason::Transport(TransportError::Refused));
+        assert!(refused.contains("listens at 192.0.2.1:179"), "{refused}");
+        let signed = hint(DownReason::Transport(TransportError::TimedOutSigned));
+        assert!(signed.contains("password of the peer tor1"), "{signed}");
+        let wrong_as = DownReason::Refused(Refusal::WrongAs {
+            expected: bgp_session::RemoteAs::Number(Asn(64_513)),
+            local: Asn(64_512),
+            received: Asn(64_514),
+        });
+        assert!(hint(wrong_as).contains("set peerASN of the peer tor1 to 64514"));
+
+        let cease = |subcode| DownReason::Remote(Notification::cease(subcode));
+        let shutdown = hint(cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN));
+        assert!(shutdown.contains("must enable it there"), "{shutdown}");
+        assert!(hint(cease(CeaseSubcode::MAXIMUM_PREFIXES_REACHED)).contains("limit of prefixes"));
+        assert_eq!(hint(cease(CeaseSubcode::OUT_OF_RESOURCES)), "", "no hint is known");
+    }
+}

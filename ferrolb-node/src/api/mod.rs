@@ -177,3 +177,6 @@ pub fn reply_to(process: &impl Process, query: Query) -> Reply {
         Query::Bfd => Ok(Answer::Bfd(peers::bfd_sessions(process)?)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ pub struct Identity {
     program: Program,
     node: Option<String>,
     clock: WallClock,
-    started_at: Timestamp,
+    started: Instant,
     log_level: LogLevel,
     events: EventLog,
 }
@@ -34,11 +34,11 @@ impl Identity {
     /// Returns the identity of a process that starts now, with this filter of its log. Its start is the first event.
     pub fn new(program: Program, node: Option<String>, log_level: LogLevel) -> Self {
         let clock = WallClock::now();
-        let started_at = clock.at(tokio::time::Instant::now().into_std());
+        let started = tokio::time::Instant::now().into_std();
         let events = EventLog::new();
         let version = env!("CARGO_PKG_VERSION");
         events.record(NewEvent::info(EventKind::Started, format!("FerroLB {version} started")));
-        Self { program, node, clock, started_at, log_level, events }
+        Self { program, node, clock, started, log_level, events }
     }
 
     /// Returns the program.
@@ -53,7 +53,7 @@ impl Identity {
 
     /// Returns the time at which the process started.
     pub fn started_at(&self) -> Timestamp {
-        self.started_at
+        self.time_of(self.started)
     }
 
     /// Returns the filter of the log.

@@ -3,10 +3,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::*;
-use crate::api::Refused;
+use crate::api::{Answer, Refused};
 use crate::events::EventLog;
-use ferrolb_api::ApiError;
+use ferrolb_api::{ApiError, Service, ServiceList, ServiceState};
 use lb_adapter::manifest::Source;
+use tokio::net::UnixStream;
 
 /// More octets than fit into the buffers of two sockets.
 const LARGE: usize = 16 << 20;
@@ -19,9 +20,18 @@ fn short_limits() -> ConnectionLimits {
 
 /// Starts a server whose loop is alive but not ready, and knows these objects.
 async fn listen(limits: ConnectionLimits, known: ProcessSnapshot) -> HttpServer {
+    listen_also(limits, known, None).await
+}
+
+/// Like [`listen`], also on a Unix socket.
+async fn listen_also(
+    limits: ConnectionLimits,
+    known: ProcessSnapshot,
+    socket: Option<(SocketFile, UnixListener)>,
+) -> HttpServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (server, mut requests) =
-        HttpServer::serve(Some(listener), None, Vec::new(), EventLog::new(), limits);
+        HttpServer::serve(Some(listener), socket, Vec::new(), EventLog::new(), limits);
     let metrics = "m 1\n".repeat(LARGE / 4);
     tokio::spawn(async move {
         loop {
@@ -30,6 +40,9 @@ async fn listen(limits: ConnectionLimits, known: ProcessSnapshot) -> HttpServer 
                 StatusRequest::Ready(reply) => drop(reply.send(Err("not yet".to_owned()))),
                 StatusRequest::Metrics(reply) => drop(reply.send(metrics.clone())),
                 StatusRequest::Objects(reply) => drop(reply.send(Ok(known.clone()))),
+                StatusRequest::Api(Query::Services(_), reply) => {
+                    drop(reply.send(Ok(large_answer())));
+                }
                 StatusRequest::Api(_, reply) => {
                     drop(reply.send(Err(Refused::Unavailable(ApiError::new("not yet")))));
                 }
@@ -38,6 +51,21 @@ async fn listen(limits: ConnectionLimits, known: ProcessSnapshot) -> HttpServer 
         }
     });
     server
+}
+
+/// An answer that does not fit into the buffers of two Unix sockets.
+fn large_answer() -> Answer {
+    let service = Service {
+        namespace: "web".to_owned(),
+        name: "n".repeat(1 << 20),
+        state: ServiceState::Pending,
+        addresses: Vec::new(),
+        pool: None,
+        announced_by: 0,
+        nodes: 0,
+        problem: None,
+    };
+    Answer::Services(ServiceList { services: vec![service], next: None })
 }
 
 async fn send(server: &HttpServer, octets: &[u8]) -> TcpStream {
@@ -178,4 +206,77 @@ async fn a_recording_is_sent_in_chunks_and_has_a_content_length() {
 
     let ready = get(&server, "/readyz").await;
     assert!(ready.starts_with("HTTP/1.0 503") && ready.ends_with("not yet\n"), "{ready}");
+}
+
+/// Sends a request to a socket, and returns the beginning of the response.
+async fn begin(path: &Path, target: &str) -> (UnixStream, String) {
+    let mut stream = UnixStream::connect(path).await.unwrap();
+    stream.write_all(format!("GET {target} HTTP/1.1\r\n\r\n").as_bytes()).await.unwrap();
+    let mut received = vec![0; 1024];
+    let length = timeout(Duration::from_secs(20), stream.read(&mut received)).await.unwrap();
+    received.truncate(length.unwrap());
+    (stream, String::from_utf8(received).unwrap())
+}
+
+#[tokio::test]
+async fn readers_who_do_not_read_keep_a_bounded_number_of_answers_and_no_health_check() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.sock");
+    let socket = SocketFile::create(path.clone()).await.unwrap();
+    let lifetime = Duration::from_secs(60);
+    let limits = ConnectionLimits { connections: 100, lifetime, ..short_limits() };
+    let server = listen_also(limits, ProcessSnapshot::default(), Some(socket)).await;
+
+    let mut unread = Vec::new();
+    for _ in 0..MAX_ANSWERS {
+        let (stream, head) = begin(&path, "/v1/services").await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        unread.push(stream);
+    }
+    let (_, refused) = begin(&path, "/v1/services").await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after: 5"), "{refused}");
+    assert!(refused.contains("{\"error\":\"too many clients are reading answers"), "{refused}");
+    assert!(get(&server, "/v1/status").await.starts_with("HTTP/1.0 503"), "they share the limit");
+    assert!(begin(&path, "/livez").await.1.ends_with("ok\n"));
+
+    drop(unread);
+    let permit_is_free = async {
+        while !begin(&path, "/v1/services").await.1.starts_with("HTTP/1.1 200") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(Duration::from_secs(20), permit_is_free)
+        .await
+        .expect("a permit of those who have gone");
+}
+
+#[tokio::test]
+async fn an_answer_that_the_process_refuses_is_an_error_in_json() {
+    let server = listen(short_limits(), ProcessSnapshot::default()).await;
+    let refused = get(&server, "/v1/status").await;
+    assert!(refused.starts_with("HTTP/1.0 503"), "{refused}");
+    assert!(refused.contains("content-type: application/json"), "{refused}");
+    assert!(refused.ends_with("\r\n\r\n{\"error\":\"not yet\"}"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_socket_belongs_to_one_process_and_one_user() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s.sock");
+    let (file, listener) = SocketFile::create(path.clone()).await.unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let error = SocketFile::create(path.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("another process listens on"), "{error}");
+
+    // Nobody listens on it any more, as after a crash.
+    drop(listener);
+    let (second, _listener) = SocketFile::create(path.clone()).await.unwrap();
+    drop(file);
+    assert!(path.exists(), "the first does not remove the second's");
+    drop(second);
+    assert!(!path.exists());
+    let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
 }
