@@ -2,6 +2,8 @@
 
 mod actions;
 mod answers;
+#[path = "../support/api.rs"]
+mod api;
 mod ask;
 mod asked;
 mod check;
@@ -23,6 +25,7 @@ mod options;
 mod packaging;
 #[path = "../support/pages.rs"]
 mod pages;
+mod process_answers;
 mod questions;
 mod renamed;
 mod run;

@@ -29,8 +29,11 @@ fn with_descriptors(command: &Command, descriptors: u32) -> Command {
     let mut limited = Command::new("sh");
     limited.args(["-c", &format!("ulimit -n {descriptors}; exec \"$@\""), "sh"]);
     limited.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-    for (name, _) in command.get_envs() {
-        limited.env_remove(name);
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
     }
     limited
 }

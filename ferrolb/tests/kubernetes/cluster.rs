@@ -120,6 +120,9 @@ impl Cluster {
         };
         let mut arguments: Vec<OsString> =
             vec![program.into(), "--kubeconfig".into(), kubeconfig, "--port=0".into()];
+        if !more.contains(&"--socket") {
+            arguments.push("--socket=off".into());
+        }
         let own = ["--namespace", &self.system, "--pod-name", name, "--lb-class", &self.class];
         arguments.extend(own.into_iter().chain(more.iter().copied()).map(OsString::from));
         if program == "speaker" && !more.iter().any(|it| it.starts_with("--dataplane-gate")) {

@@ -7,6 +7,9 @@
 //! says. Half of them take a cluster IP, and a server with the default range has 254 of these.
 
 mod access;
+mod answers;
+#[path = "../support/api.rs"]
+mod api;
 mod cluster;
 mod conditions;
 mod controller;
