@@ -32,9 +32,8 @@ pub(super) fn list(process: &impl Process) -> Result<PoolList, Refused> {
     let engine = leading_engine(process)?;
     let samples = metrics::pool_samples(engine);
     let pools = samples.iter().filter_map(|sample| pool(engine, sample)).collect();
-    let has_none =
-        |key: &&ServiceKey| engine.holding(key).is_none() && engine.refusal(key).is_some();
-    Ok(PoolList { pools, pending: engine.service_keys().filter(has_none).count() })
+    let pending = engine.service_keys().filter(|key| engine.is_pending(key)).count();
+    Ok(PoolList { pools, pending })
 }
 
 fn pool(engine: &Engine, sample: &PoolSample) -> Option<Pool> {

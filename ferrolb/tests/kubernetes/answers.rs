@@ -66,7 +66,9 @@ async fn leader_standby_and_speaker_answer_in_the_published_form_without_a_passw
         let nodes = answer(&leader, "/v1/nodes", "/v1/nodes").await;
         let kube1 = &nodes["nodes"][0];
         match kube1["peers"][0]["reason"].as_str() {
-            Some(reason) if kube1["name"] == "kube1" && reason.contains("may have no password") => Ok(()),
+            Some(reason) if kube1["name"] == "kube1" && reason.contains("may have no password") => {
+                Ok(())
+            }
             _ => Err(nodes.to_string()),
         }
     })
@@ -103,7 +105,8 @@ async fn leader_standby_and_speaker_answer_in_the_published_form_without_a_passw
     wait("the reason of the speaker", async || {
         let peer = answer(&node, "/v1/peers/tor", "/v1/peers/NAME").await;
         let reason = peer["last_error"]["text"].as_str().unwrap_or_default();
-        let is_right = reason.contains("may have no password") && peer["detail"]["has_password"] == true;
+        let is_right =
+            reason.contains("may have no password") && peer["detail"]["has_password"] == true;
         if is_right { Ok(()) } else { Err(peer.to_string()) }
     })
     .await;
