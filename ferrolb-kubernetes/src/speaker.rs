@@ -130,7 +130,7 @@ impl Speaker {
     /// Runs until it is dropped.
     async fn run(&mut self, requests: &mut mpsc::Receiver<StatusRequest>) {
         loop {
-            self.advance_drain().await;
+            self.follow_drain_requests().await;
 
             self.dataplane.set_reported(self.reports.node_status.reported());
             let has_synced = self.informer.has_synced();
@@ -284,7 +284,7 @@ impl Speaker {
     }
 
     /// Starts or ends a drain, as the Node and the operator request.
-    async fn advance_drain(&mut self) {
+    pub(super) async fn follow_drain_requests(&mut self) {
         match self.drain.due() {
             None => return,
             Some(DrainStep::Begin) => {

@@ -24,6 +24,10 @@ impl Process for Speaker {
         }
     }
 
+    async fn advance_drain(&mut self) {
+        self.follow_drain_requests().await;
+    }
+
     fn engine(&self) -> Option<&Engine> {
         Some(&self.engine)
     }

@@ -79,8 +79,7 @@ pub struct Controls<'a> {
     pub drain: Option<&'a mut Drain>,
 }
 
-/// Carries out an action. The answer may come a little later, so that the main loop does not wait for a session. After a change of
-/// the requests for a drain, the program carries out the step that is [due](Drain::due).
+/// Carries out an action. The answer may come a little later, so that the main loop does not wait for a session.
 pub(crate) async fn act(process: &mut impl Process, action: Action, reply: ActionReply) {
     let result = match action {
         Action::Peer(name, request) => match act_on_peer(process, name, request).await {
@@ -89,11 +88,24 @@ pub(crate) async fn act(process: &mut impl Process, action: Action, reply: Actio
             Err(refused) => Err(refused),
         },
         Action::LogLevel(request) => process.controls().set_log_level(request.filter.as_deref()),
-        Action::Drain(request) => process.controls().request_drain(request.message.as_deref()),
-        Action::Undrain => process.controls().release_drain(),
+        Action::Drain(request) => {
+            let note = process.controls().request_drain(request.message.as_deref());
+            answer_drain(process, note).await
+        }
+        Action::Undrain => {
+            let note = process.controls().release_drain();
+            answer_drain(process, note).await
+        }
     };
     // The client may be gone.
     let _ = reply.send(result);
+}
+
+/// Carries out the step that is due, and answers with the stage after it.
+async fn answer_drain(process: &mut impl Process, note: Result<String, Refused>) -> ActionResult {
+    let note = note?;
+    process.advance_drain().await;
+    Ok(ActionAnswer::Drain(ferrolb_api::Drain { note: Some(note), ..process.drain() }))
 }
 
 async fn act_on_peer(
@@ -151,7 +163,7 @@ impl Controls<'_> {
         Ok(ActionAnswer::Done(Done { done: text }))
     }
 
-    fn request_drain(self, message: Option<&str>) -> ActionResult {
+    fn request_drain(self, message: Option<&str>) -> Result<String, Refused> {
         let message = peer::checked_message(message)?;
         let events = self.identity.events();
         let drain = self.drain.ok_or_else(|| no_drain(self.identity))?;
@@ -168,14 +180,14 @@ impl Controls<'_> {
         tracing::warn!(node, message, "an operator requests a drain: {note}");
         let text = format!("operator: requests a drain{}; {note}", peer::quoted(message));
         events.record(NewEvent::warning(EventKind::Operator, text).node(node));
-        Ok(ActionAnswer::Drain(drain.status_with(note)))
+        Ok(note.to_owned())
     }
 
-    fn release_drain(self) -> ActionResult {
+    fn release_drain(self) -> Result<String, Refused> {
         let events = self.identity.events();
         let drain = self.drain.ok_or_else(|| no_drain(self.identity))?;
         if !drain.is_requested() {
-            return Ok(ActionAnswer::Drain(drain.status_with("the node is not being drained")));
+            return Ok("the node is not being drained".to_owned());
         }
 
         drain.release_by_operator();
@@ -189,7 +201,7 @@ impl Controls<'_> {
         tracing::warn!(node, "an operator no longer requests a drain: {note}");
         let text = format!("operator: no longer requests a drain; {note}");
         events.record(NewEvent::info(EventKind::Operator, text).node(node));
-        Ok(ActionAnswer::Drain(drain.status_with(&note)))
+        Ok(note)
     }
 }
 

@@ -10,7 +10,7 @@ use lb_adapter::planner::PlannerOptions;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::drain::{DrainRequester, DrainTimes};
+use crate::drain::{DrainRequester, DrainStep, DrainTimes};
 use crate::events::EventLog;
 use crate::log_level::LogLevel;
 use crate::sessions::{DesiredSession, RemotePeer, SessionConfig};
@@ -34,6 +34,18 @@ impl Process for Node {
             sessions: Some(&mut self.sessions),
             drain: Some(&mut self.drain),
         }
+    }
+
+    async fn advance_drain(&mut self) {
+        match self.drain.due() {
+            Some(DrainStep::Begin) => self.drain.begin(std::future::pending()),
+            Some(DrainStep::Cancel | DrainStep::Resume) => self.drain.serve(),
+            None => {}
+        }
+    }
+
+    fn drain(&self) -> ferrolb_api::Drain {
+        self.drain.status()
     }
 
     fn engine(&self) -> Option<&Engine> {
@@ -257,8 +269,7 @@ async fn an_operator_s_undrain_does_not_end_the_drain_of_the_node_object() {
 
     let begin = answer(&mut node, Action::Drain(DrainRequest::default())).await;
     let (by, note) = ("operator".to_owned(), "the drain begins".to_owned());
-    assert_eq!(begin, (DrainStage::Serving, by, note));
-    node.drain.begin(std::future::pending());
+    assert_eq!(begin, (DrainStage::Marked, by, note));
     node.drain.set_requested(DrainRequester::Annotation, true);
 
     let (stage, by, note) = answer(&mut node, Action::Undrain).await;

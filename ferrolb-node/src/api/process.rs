@@ -83,6 +83,11 @@ pub trait Process {
     /// Returns the parts that an operator can act on.
     fn controls(&mut self) -> Controls<'_>;
 
+    /// Carries out the step that is due after a change of the requests for a drain.
+    fn advance_drain(&mut self) -> impl Future<Output = ()> {
+        ready(())
+    }
+
     /// Returns the engine. `None` is for a controller that does not lead and knows no objects.
     fn engine(&self) -> Option<&Engine>;
 

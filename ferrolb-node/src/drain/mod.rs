@@ -260,11 +260,6 @@ impl Drain {
         }
     }
 
-    /// Returns the answer to a request, with its effect.
-    pub(crate) fn status_with(&self, note: &str) -> DrainStatus {
-        DrainStatus { note: Some(note.to_owned()), ..self.status() }
-    }
-
     /// Returns the name of the node.
     pub(crate) fn node(&self) -> &str {
         &self.node

@@ -61,7 +61,7 @@ async fn drain(state: State<ServerState>, body: Bytes) -> Response {
 }
 
 async fn undrain(state: State<ServerState>, body: Bytes) -> Response {
-    let request = if body.is_empty() || body.as_ref() == b"{}" {
+    let request = if [&b""[..], b"{}", b"null"].contains(&body.as_ref()) {
         Ok(Action::Undrain)
     } else {
         Err(Refused::BadRequest(ApiError::new("the body: expected none")))

@@ -62,7 +62,11 @@ pub async fn run(args: &DrainArgs) -> Result<(), Failure> {
 pub async fn undrain(args: &UndrainArgs) -> Result<(), Failure> {
     let client = find_socket(&args.place).await?;
     let drain: Drain = client.post("/v1/undrain", &()).await.map_err(failure)?;
-    write_done(describe(drain.stage))
+    write_done(describe(drain.stage))?;
+    match (drain.requested_by, drain.note) {
+        (Some(_), Some(note)) => Err(Failure::Unusable(note)),
+        _ => Ok(()),
+    }
 }
 
 /// Follows the stages of a drain to its last one.

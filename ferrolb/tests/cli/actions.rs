@@ -10,7 +10,7 @@ use bgp_session::{Community, DownReason};
 use serde_json::{Value, json};
 
 use crate::run::{Router, manifests_for};
-use crate::world::{Manifests, PATIENCE, Process, ferrolb, wait_until};
+use crate::world::{Manifests, PATIENCE, Process, ferrolb, printed, wait_until};
 
 /// A node that announces to a router, with a socket and an HTTP port.
 struct Node {
@@ -259,6 +259,20 @@ fn run_drains_the_node_and_serves_again() {
     assert_eq!(node.router.since(), since);
     let drain = node.events("drain");
     assert!(drain.iter().any(|text| text.contains("the drain was cancelled")), "{drain:?}");
+}
+
+#[test]
+fn the_commands_drain_and_undrain() {
+    let node = Node::start(&["--drain-marked", "400ms", "--drain-withdrawn", "400ms"]);
+    let socket = node.socket.to_str().unwrap();
+    let drained = printed(&["drain", "--wait", "--message", "new kernel", "--socket", socket]);
+    let stages: Vec<_> = drained.lines().filter_map(|line| line.split(':').next()).collect();
+    assert_eq!((stages.first(), stages.last()), (Some(&"marked"), Some(&"drained")), "{drained}");
+    assert!(!node.router.node().is_established());
+
+    let served = printed(&["undrain", "--socket", socket]);
+    assert!(served.starts_with("serving"), "{served}");
+    wait_until("the table again", || node.router.has_all());
 }
 
 #[test]

@@ -26,6 +26,10 @@ impl Process for NodeProcess {
         }
     }
 
+    async fn advance_drain(&mut self) {
+        self.follow_drain_requests().await;
+    }
+
     fn engine(&self) -> Option<&Engine> {
         Some(&self.engine)
     }

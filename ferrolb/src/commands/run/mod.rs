@@ -77,10 +77,7 @@ pub async fn run(args: RunArgs, log_level: LogLevel, problems: Problems) -> Resu
                 node.apply_event(event);
                 node.update_sessions().await;
             }
-            request = next_request(&mut requests) => {
-                answer(&mut node, request).await;
-                node.advance_drain().await;
-            }
+            request = next_request(&mut requests) => answer(&mut node, request).await,
             () = signals.any() => break,
         }
     }

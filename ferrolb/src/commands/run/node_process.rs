@@ -208,7 +208,7 @@ impl NodeProcess {
     }
 
     /// Starts or ends a drain, as the operator requests.
-    pub(super) async fn advance_drain(&mut self) {
+    pub(super) async fn follow_drain_requests(&mut self) {
         match self.drain.due() {
             None => {}
             Some(DrainStep::Begin) => {
