@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use ferrolb_api::action::DrainRequest;
 use ferrolb_api::{Drain, DrainStage, Status};
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use super::action::{find_socket, write_done};
@@ -50,7 +51,7 @@ pub async fn run(args: &DrainArgs) -> Result<(), Failure> {
     let client = find_socket(&args.place).await?;
     let request = DrainRequest { message: args.message.clone() };
     let drain: Drain = client.post("/v1/drain", &request).await.map_err(failure)?;
-    write_done(describe(drain.stage))?;
+    write_effect(&drain)?;
     if args.wait { wait(&client, drain.stage, args.timeout).await } else { Ok(()) }
 }
 
@@ -58,15 +59,16 @@ pub async fn run(args: &DrainArgs) -> Result<(), Failure> {
 ///
 /// # Errors
 ///
-/// The process does not take the action, or something else still asks for the drain.
+/// The process does not take the action.
 pub async fn undrain(args: &UndrainArgs) -> Result<(), Failure> {
     let client = find_socket(&args.place).await?;
-    let drain: Drain = client.post("/v1/undrain", &()).await.map_err(failure)?;
-    write_done(describe(drain.stage))?;
-    match (drain.requested_by, drain.note) {
-        (Some(_), Some(note)) => Err(Failure::Unusable(note)),
-        _ => Ok(()),
-    }
+    let drain: Drain = client.post("/v1/undrain", &json!({})).await.map_err(failure)?;
+    write_effect(&drain)
+}
+
+/// Writes the effect of a request.
+fn write_effect(drain: &Drain) -> Result<(), Failure> {
+    write_done(drain.note.as_deref().unwrap_or_else(|| describe(drain.stage)))
 }
 
 /// Follows the stages of a drain to its last one.
@@ -74,19 +76,17 @@ async fn wait(client: &Client, mut stage: DrainStage, timeout: Duration) -> Resu
     let deadline = Instant::now() + timeout;
     while stage != DrainStage::Drained {
         if Instant::now() >= deadline {
-            return Err(Failure::Unusable(format!(
-                "not drained after {timeout:?}: {}",
-                describe(stage)
-            )));
+            let now = describe(stage);
+            return Err(Failure::Unusable(format!("not drained after {timeout:?}: {now}")));
         }
         sleep(PAUSE).await;
 
         let drain = client.get::<Status>("/v1/status").await.map_err(failure)?.drain;
+        if drain.requested_by.is_none() {
+            return Err(Failure::Unusable("someone has ended the drain".to_owned()));
+        }
         if drain.stage != stage {
             write_done(describe(drain.stage))?;
-        }
-        if drain.stage == DrainStage::Serving {
-            return Err(Failure::Unusable("the drain was ended by someone else".to_owned()));
         }
         stage = drain.stage;
     }
@@ -95,7 +95,7 @@ async fn wait(client: &Client, mut stage: DrainStage, timeout: Duration) -> Resu
 
 fn describe(stage: DrainStage) -> &'static str {
     match stage {
-        DrainStage::Serving => "serving: the node is not drained",
+        DrainStage::Serving => "serving",
         DrainStage::Marked => "marked: routes have the community GRACEFUL_SHUTDOWN",
         DrainStage::Withdrawn => "withdrawn: routes are withdrawn, and the sessions are up",
         DrainStage::Drained => "drained: the sessions have ended",

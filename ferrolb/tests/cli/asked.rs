@@ -17,11 +17,15 @@ struct Node {
 
 impl Node {
     fn start(manifests: &Manifests) -> Self {
+        Self::with(manifests, &[])
+    }
+
+    fn with(manifests: &Manifests, more: &[&str]) -> Self {
         let (dir, state) = (manifests.path(), manifests.beside("kube1.json"));
         let socket = manifests.beside("kube1.sock");
         let [dir, state, path] = [&dir, &state, &socket].map(|path| path.to_str().unwrap());
         let arguments = ["run", dir, "--node", "kube1", "--state-file", state, "--socket", path];
-        let process = Process::start(ferrolb(&arguments));
+        let process = Process::start(ferrolb(&[&arguments, more].concat()));
         wait_until("the socket", || socket.exists());
         Self { _process: process, socket }
     }
@@ -133,6 +137,60 @@ fn a_session_that_is_down_is_a_problem_with_its_reason() {
     assert!(routes.contains("no session"), "{routes}");
     let problems = said(&node.ask(&["services", "--problems"]), 1);
     assert!(problems.contains("session: "), "{problems}");
+}
+
+#[test]
+fn an_operator_changes_a_process_and_its_events_say_so() {
+    let router = Router::start();
+    let manifests = manifests_for(&router);
+    let node = Node::with(&manifests, &["--drain-marked", "300ms", "--drain-withdrawn", "300ms"]);
+    let is_up = || node.ask(&["peers"]).status.code() == Some(0);
+    wait_until("the session", || is_up() && router.has_all());
+    let name = router.address().to_string();
+
+    let disabled = said(&node.ask(&["peer", "disable", &name, "--message", "new line card"]), 0);
+    assert!(disabled.contains(&name), "{disabled}");
+    wait_until("the end of the session", || !router.node().is_established());
+    let peers = said(&node.ask(&["peers"]), 1);
+    assert!(peers.contains("  Disabled  "), "{peers}");
+    let detail = said(&node.ask(&["peers", &name]), 1);
+    assert!(detail.contains("  disabled with") && detail.contains("\"new line card\""), "{detail}");
+    said(&node.ask(&["peer", "enable", &name]), 0);
+    wait_until("the table", || is_up() && router.has_all());
+
+    let since = router.since();
+    said(&node.ask(&["refresh"]), 0);
+    said(&node.ask(&["refresh", &name, "--in"]), 0);
+    assert_eq!(router.since(), since, "the session stays");
+    said(&node.ask(&["peer", "reset", &name]), 0);
+    wait_until("a new session", || router.since() != since && is_up() && router.has_all());
+
+    assert_eq!(said(&node.ask(&["log-level"]), 0), "info\n");
+    said(&node.ask(&["log-level", "info,bgp_session=debug"]), 0);
+    assert_eq!(said(&node.ask(&["log-level"]), 0), "info,bgp_session=debug\n");
+    said(&node.ask(&["log-level", "--reset"]), 0);
+    assert_eq!(said(&node.ask(&["log-level"]), 0), "info\n");
+
+    let late = node.ask(&["drain", "--wait", "--timeout", "0s"]);
+    assert_eq!(late.status.code(), Some(2));
+    assert!(text(&late.stderr).contains("not drained after 0ns"), "{}", text(&late.stderr));
+    let drained = said(&node.ask(&["drain", "--wait"]), 0);
+    assert!(drained.ends_with("drained: the sessions have ended\n"), "{drained}");
+    assert!(!router.node().is_established());
+    let status = text(&node.ask(&["status"]).stdout);
+    assert!(status.contains("requested by operator"), "{status}");
+    let refused = node.ask(&["peer", "reset", &name]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("; end the drain first"), "{}", text(&refused.stderr));
+    assert_eq!(said(&node.ask(&["undrain"]), 0), "the drain ends\n");
+    wait_until("the table", || is_up() && router.has_all());
+
+    let events = said(&node.ask(&["events", "-o", "wide"]), 0);
+    for kind in ["  session_up ", "  session_down ", "  operator ", "  drain "] {
+        assert!(events.contains(kind), "{kind} is not in {events}");
+    }
+    let last = events.lines().last().unwrap().split_whitespace().nth(3).unwrap();
+    assert_eq!(said(&node.ask(&["events", "--since", last]), 0), "");
 }
 
 #[test]
