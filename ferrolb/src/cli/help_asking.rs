@@ -28,7 +28,8 @@ Columns:
   FLAPS    how often an Established session has ended
   BFD      state of the BFD session; - without BFD
 
-With --output json, NAME prints one line for each node that has the peer.
+With --output json, NAME prints one line for each node that has the peer. A controller has no peers:
+it shows what the nodes report about theirs.
 
 Exit codes:
   0  all sessions shown are Established

@@ -2,11 +2,12 @@
 
 mod detail;
 mod list;
+mod nodes;
 #[cfg(test)]
 mod tests;
 
 use clap::Args;
-use ferrolb_api::{Peer, PeerList, Timestamp};
+use ferrolb_api::{NodeList, Peer, PeerList, Timestamp};
 
 use super::view::{failure, of_node, show};
 use crate::Failure;
@@ -45,6 +46,9 @@ pub async fn run(args: &PeersArgs) -> Result<(), Failure> {
 async fn show_all(client: &Client, page: &mut Page<'_>, node: &NodeArgs) -> Result<(), Failure> {
     let octets = client.get_raw(PATH, MAX_PEERS).await.map_err(failure)?;
     let mut list: PeerList = client.parse(PATH, &octets)?;
+    if list.peers.is_empty() && page.look.format != ViewFormat::Json {
+        return show_reported(client, page, node).await;
+    }
     list.peers.retain(|peer| node.includes(&peer.node));
 
     match page.look.format {
@@ -55,6 +59,23 @@ async fn show_all(client: &Client, page: &mut Page<'_>, node: &NodeArgs) -> Resu
         _ => page.write(|out, look| list::write(out, look, &list.peers, Timestamp::now()))?,
     }
     verdict(&list.peers)
+}
+
+/// Shows the sessions that others report: a process without peers may know those of all nodes, as a controller does.
+async fn show_reported(
+    client: &Client,
+    page: &mut Page<'_>,
+    node: &NodeArgs,
+) -> Result<(), Failure> {
+    let mut list: NodeList = client.get("/v1/nodes").await.map_err(failure)?;
+    list.nodes.retain(|it| node.includes(&it.name));
+    page.write(|out, look| {
+        if list.nodes.is_empty() {
+            return list::write(out, look, &[], Timestamp::now());
+        }
+        nodes::write(out, look, &list.nodes, Timestamp::now())
+    })?;
+    if nodes::are_established(&list.nodes) { Ok(()) } else { Err(Failure::Unhealthy) }
 }
 
 /// Shows a peer, once for each node that has it.

@@ -253,3 +253,47 @@ fn only_established_sessions_are_a_success() {
         assert_eq!(verdict(&peers(&[established(), other])), Err(Failure::Unhealthy));
     }
 }
+
+#[test]
+fn a_controller_shows_what_the_nodes_report() {
+    let peer = |name: &str, state: &str, reason: Option<&str>| {
+        json!({
+            "name": name, "endpoint": "172.22.35.1:179", "state": state, "disabled": false,
+            "state_seconds": 65.0, "prefixes": 3, "reason": reason, "bfd": "Up",
+        })
+    };
+    let node = |name: &str, silent: bool, peers: Value| {
+        json!({
+            "name": name, "reported_at": "2026-11-30T14:55:00Z", "silent": silent,
+            "version": "0.1.0", "drain": "serving", "services": 2, "peers": peers, "problems": [],
+        })
+    };
+    let nodes = json!([
+        node("kube1", false, json!([peer("tor1", "Established", None)])),
+        node(
+            "kube2",
+            false,
+            json!([
+                peer("tor1", "Established", None),
+                peer("tor2", "Active", Some("the router refused the TCP connection")),
+            ])
+        ),
+        node("kube3", true, json!([peer("tor1", "Established", None)])),
+        node("kube4", false, json!([])),
+    ]);
+    let nodes: Vec<ferrolb_api::Node> = serde_json::from_value(nodes).unwrap();
+    let text = shown(ViewFormat::Text, |out, look| nodes::write(out, look, &nodes, now()));
+    insta::assert_snapshot!(text, @r"
+    Peers, as the nodes report them
+      NODE   PEER  STATE        UP/DOWN  PREFIXES  BFD
+      kube1  tor1  Established  1m 5s    3         Up
+      kube2  tor1  Established  1m 5s    3         Up
+      kube2  tor2  Active       1m 5s    3         Up
+        the router refused the TCP connection
+      kube3  tor1  Established  1m 5s    3         Up
+        the speaker does not report: the last report was 5m 0s ago
+      kube4  -
+    ");
+    let of = |number: usize| nodes::are_established(&nodes[number..=number]);
+    assert_eq!([of(0), of(1), of(2), of(3)], [true, false, false, true]);
+}
