@@ -7,7 +7,7 @@ use ferrolb_api::action::{Done, LogLevel};
 use super::action::{find_socket, write_done};
 use super::view::failure;
 use crate::Failure;
-use crate::cli::LogFilter;
+use crate::cli::{LogFilter, LogFilterError};
 use crate::input::PlaceArgs;
 
 /// Arguments of `ferrolb log-level`.
@@ -16,8 +16,8 @@ use crate::input::PlaceArgs;
 pub struct LogLevelArgs {
     /// The new level: error, warn, info, debug or trace; or by module, such as info,bgp_session=debug. Default: show the
     /// present one.
-    #[arg(value_name = "FILTER")]
-    pub filter: Option<LogFilter>,
+    #[arg(value_name = "FILTER", value_parser = parse_filter)]
+    pub filter: Option<String>,
     /// Go back to the level with which the process was started.
     #[arg(long, conflicts_with = "filter")]
     pub reset: bool,
@@ -39,7 +39,13 @@ pub async fn run(args: &LogLevelArgs) -> Result<(), Failure> {
     }
 
     let client = find_socket(&args.place).await?;
-    let request = LogLevel { filter: args.filter.as_ref().map(ToString::to_string) };
+    let request = LogLevel { filter: args.filter.clone() };
     let done: Done = client.post("/v1/log-level", &request).await.map_err(failure)?;
     write_done(&done.done)
+}
+
+/// Checks a filter, which the process gets as it is.
+fn parse_filter(text: &str) -> Result<String, LogFilterError> {
+    text.parse::<LogFilter>()?;
+    Ok(text.to_owned())
 }
