@@ -11,6 +11,10 @@ export const SPAN = 3600_000;
 const COLUMNS = 60;
 /** The most events in the list. */
 const MAX_SHOWN = 500;
+/** The time in which the first session comes up, in milliseconds. */
+const START = 30_000;
+/** The least width of a part that must be seen, in per mille. */
+const LEAST = 6;
 /** The most parts of the bar of one session. */
 const MAX_PARTS = 400;
 
@@ -64,6 +68,7 @@ function kindOf(event) {
 
 function about(event) {
   const of = [];
+  if (event.prefix && !event.text.includes(event.prefix)) of.push(h("span", { class: "mono" }, event.prefix));
   if (event.peer) of.push(event.node ? link(["peer", event.node, event.peer], null, `${event.node} · ${event.peer}`) : event.peer);
   else if (event.node) of.push(event.node);
   if (event.service) of.push(serviceLink(event.service));
@@ -118,7 +123,9 @@ export function history(node, name, isUp, stateSeconds, at) {
     // Before a session comes up it was down, and the other way round.
     const before = state ?? !change.isUp;
     const start = from ?? begin;
-    if (change.at > begin) parts.push({ from: Math.max(begin, start), to: change.at, isUp: before });
+    // Each session needs a moment to come up after a start, which is no loss.
+    const isStart = state === null && change.isUp && change.at - begin < START;
+    if (change.at > begin && !isStart) parts.push({ from: Math.max(begin, start), to: change.at, isUp: before });
     from = change.at;
     state = change.isUp;
   }
@@ -136,10 +143,12 @@ export function historyBar(parts, at) {
   const ups = parts.filter((part) => part.isUp);
   const downs = parts.filter((part) => !part.isUp);
   const label = `up for ${duration(length(ups))} of the last ${duration(length(parts))}, ${downs.length === 1 ? "down once" : `down ${downs.length} times`}`;
-  const scale = (time) => Math.round(((time - begin) / SPAN) * 1000);
+  const scale = (time) => ((time - begin) / SPAN) * 1000;
+  // A short loss must be seen, and so must the state of now.
+  const part = ({ from, to, isUp }, least) => ({ from: Math.round(Math.min(scale(from), scale(to) - least)), to: Math.round(scale(to)), class: isUp ? "bar-up" : "bar-down" });
   return bar(label, [
-    ...ups.map((part) => ({ from: scale(part.from), to: scale(part.to), class: "bar-up" })),
-    // A short loss must be seen, too.
-    ...downs.map((part) => ({ from: scale(part.from), to: Math.max(scale(part.to), scale(part.from) + 5), class: "bar-down" })),
+    ...ups.map((one) => part(one, 0)),
+    ...downs.map((one) => part(one, LEAST)),
+    ...parts.slice(-1).map((one) => part(one, LEAST)),
   ], { class: "history" });
 }

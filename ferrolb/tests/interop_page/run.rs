@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use bgp_session::{Asn, BgpIdentifier, Import, PeerConfig, PeerHandle, Speaker};
 use test_peers::requested;
 
+use crate::address_in;
 use crate::browser::{Browser, DARK, LIGHT, PHONE};
 use crate::world::{Manifests, Process, ferrolb};
-use crate::{address_in, picture};
 
 const NODE: &str = "127.22.36.25";
 const ROUTER: &str = "127.22.36.1";
@@ -100,8 +100,6 @@ async fn the_page_shows_within_a_second_that_a_session_is_gone() {
             browser.assert_accessible(&format!("{hash}, {}", look.name)).await;
         }
     }
-    browser.view("#/sessions").await;
-    picture(&browser, DARK, "page-sessions-dark.png").await;
 
     browser.assert_no_errors().await;
     browser.assert_only_asks(&address).await;
