@@ -16,6 +16,7 @@ mod follow;
 mod generated;
 mod health;
 mod lab;
+mod looking_glass;
 #[cfg(feature = "manual")]
 mod manual;
 mod memory;
