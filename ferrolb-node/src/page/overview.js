@@ -73,17 +73,30 @@ function subject(one) {
 }
 
 function tiles(status) {
-  const { peers, bfd, prefixes, services, dataplane } = status;
+  const { bfd, prefixes, services, dataplane } = status;
+  const isController = status.program === "controller";
+  const peers = isController ? peersOfNodes() : status.peers;
   const expected = peers.expected - peers.disabled;
   return h("ul", { class: "tiles", "aria-label": "Numbers" },
-    tile("Sessions", ["sessions"], peers.expected === 0 ? null : [peers.established, peers.expected], peers.established >= expected ? "ok" : "bad",
-      peers.disabled > 0 ? `${peers.disabled} disabled` : peers.expected === 0 ? "none here" : "established"),
+    tile("Sessions", [isController ? "" : "sessions"], peers.expected === 0 ? null : [peers.established, peers.expected], peers.established >= expected ? "ok" : "bad",
+      peers.disabled > 0 ? `${peers.disabled} disabled` : peers.expected === 0 ? "none" : "established"),
     bfd.expected > 0 && tile("BFD", ["sessions"], [bfd.up, bfd.expected], bfd.up >= bfd.expected ? "ok" : "bad", "up"),
-    peers.expected > 0 && tile("Prefixes", ["routes"], [prefixes.sent, prefixes.planned], prefixes.unsendable > 0 ? "bad" : prefixes.sent < prefixes.planned ? "wait" : "ok",
+    !isController && peers.expected > 0 && tile("Prefixes", ["routes"], [prefixes.sent, prefixes.planned], prefixes.unsendable > 0 ? "bad" : prefixes.sent < prefixes.planned ? "wait" : "ok",
       prefixes.unsendable > 0 ? `${count(prefixes.unsendable)} cannot be sent` : "at the routers"),
     serviceTile(status, services),
     configurationTile(status.configuration),
     dataplane && dataplaneTile(dataplane));
+}
+
+/** Counts the sessions of all nodes, for a controller, which has none itself. Those of a silent node are not known. */
+function peersOfNodes() {
+  const nodes = data(NODES)?.nodes ?? [];
+  const all = nodes.flatMap((node) => node.peers.map((peer) => ({ ...peer, isKnown: !node.silent })));
+  return {
+    expected: all.length,
+    established: all.filter((peer) => peer.isKnown && peer.state === "Established").length,
+    disabled: all.filter((peer) => peer.disabled).length,
+  };
 }
 
 function serviceTile(status, services) {
