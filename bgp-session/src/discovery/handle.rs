@@ -104,9 +104,7 @@ impl InterfaceHandle {
     /// # Errors
     ///
     /// [`SpeakerError::SpeakerShutDown`].
-    pub fn routes_sent(
-        &self,
-    ) -> impl Future<Output = Result<bool, SpeakerError>> + Send + use<> {
+    pub fn routes_sent(&self) -> impl Future<Output = Result<bool, SpeakerError>> + Send + use<> {
         let requests = self.requests.clone();
         async move {
             let (answer, outcome) = oneshot::channel();

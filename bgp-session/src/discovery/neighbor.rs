@@ -47,8 +47,7 @@ impl Speaker {
         let (handle, wishes) =
             InterfaceHandle::new(interface, peer.routes.clone(), receive_status, stop);
         let speaker = Arc::downgrade(self.inner());
-        let finder =
-            NeighborFinder { peer, speaker, wishes, status, current: None, logged: None };
+        let finder = NeighborFinder { peer, speaker, wishes, status, current: None, logged: None };
         tokio::spawn(finder.run(stopped).instrument(span));
         Ok(handle)
     }

@@ -122,13 +122,13 @@ async fn first_attempts_are_pending_until_the_first_result() {
 #[tokio::test]
 async fn a_probe_that_flaps_does_not_fill_the_log() {
     let (log, _guard) = test_log_lines::TestLog::begin();
-    let mut probes = NodeProbes::new("kube1");
+    let mut probes = NodeProbes::new("kube1", EventLog::new());
     let service = ServiceKey::new("default", "web");
     for _ in 0..1_000 {
-        probes.log(&service, &ProbeStatus::Down("refused".to_owned()));
-        probes.log(&service, &ProbeStatus::Up);
+        probes.report(&service, &ProbeStatus::Down("refused".to_owned()));
+        probes.report(&service, &ProbeStatus::Up);
     }
     assert_eq!(log.count("the probe"), 20);
-    probes.log(&ServiceKey::new("default", "other"), &ProbeStatus::Up);
+    probes.report(&ServiceKey::new("default", "other"), &ProbeStatus::Up);
     assert_eq!(log.count("default/other"), 1, "each Service has its own lines");
 }

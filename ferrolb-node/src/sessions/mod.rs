@@ -259,7 +259,8 @@ impl Sessions {
                 .await;
         if matches!(opened, Err(SpeakerError::SpeakerShutDown)) {
             let speaker = self.speakers.start(&key.node, number, &desired.config).await?;
-            opened = OpenSession::open(&key.peer, desired, (number, speaker), names, &self.wake).await;
+            opened =
+                OpenSession::open(&key.peer, desired, (number, speaker), names, &self.wake).await;
         }
 
         let session = opened?;

@@ -254,7 +254,7 @@ async fn log_lines_have_the_name_of_the_configuration_also_after_a_change_of_it(
     let (log, _guard) = test_log_lines::TestLog::begin();
     let node = address(60);
     let router = Router::start(61, node).await;
-    let mut sessions = Sessions::new(Arc::new(Notify::new()));
+    let mut sessions = Sessions::new(Arc::new(Notify::new()), EventLog::new());
     let [tor, spine] = ["tor", "spine"].map(|name| SessionKey::new("n1", name));
     let desired = router.desired(node);
     assert!(sessions.apply(&BTreeMap::from([(tor.clone(), desired.clone())])).await.is_empty());
