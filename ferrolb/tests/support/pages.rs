@@ -177,12 +177,12 @@ fn line_matches(expected: &str, found: &str) -> bool {
     open_end || rest.is_empty()
 }
 
-/// The line with single blanks, and with zeros in place of each time.
+/// The line with single blanks, and with zeros in place of each date and time.
 fn plain(line: &str) -> String {
     let word = |word: &str| {
-        let is_time =
-            word.matches(':').count() >= 2 && word.starts_with(|it: char| it.is_ascii_digit());
-        if !is_time {
+        let is_date = word.matches('-').count() == 2 && word.len() == 10;
+        let is_time = word.matches(':').count() >= 2;
+        if !((is_date || is_time) && word.starts_with(|it: char| it.is_ascii_digit())) {
             return word.to_owned();
         }
         let mut zeros: String =
@@ -210,5 +210,6 @@ fn outputs_are_compared_line_by_line() {
     assert!(!agree("BIRD 2...", "BIRD 3.0") && !agree("a... c", "a b") && !agree("a...c", "abcd"));
     assert!(agree("up 12:00:00.000", "up 9:31:54.2") && !agree("up 12:00:00", "up 12:00"));
     assert!(agree("2026-01-02T03:04:05.678Z x", "2030-11-30T15:33:01.228010Z x"));
+    assert!(agree("2026-01-02 12:00:00Z x", "2030-11-30 09:31:01Z x") && !agree("a-b-c", "a-b-d"));
     assert!(!agree("192.0.2.1:179", "192.0.2.2:179"));
 }
