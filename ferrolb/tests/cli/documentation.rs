@@ -89,6 +89,37 @@ fn every_ferrolb_command_in_the_pages_parses() {
     assert!(checked > 20, "{checked}");
 }
 
+/// In a sentence, `ferrolb check FILE` may lack arguments, but its words exist.
+#[test]
+fn every_command_and_option_named_in_a_sentence_exists() {
+    let cli = Cli::command();
+    let mut checked = 0;
+    for (name, page) in pages() {
+        let outside: String = page.split("\n```").step_by(2).collect();
+        let code = outside.split('`').skip(1).step_by(2);
+        for words in code.filter_map(|code| code.strip_prefix("ferrolb ")) {
+            let mut command = &cli;
+            let mut options: Vec<_> = cli.get_arguments().filter_map(|it| it.get_long()).collect();
+            options.extend(["help", "version"]);
+            for word in words.split_whitespace() {
+                let is_word = word.chars().all(|it| it.is_ascii_lowercase() || it == '-');
+                if let Some(option) = word.strip_prefix("--") {
+                    let option = option.split('=').next().unwrap();
+                    assert!(options.contains(&option), "{name}: ferrolb {words}");
+                } else if let Some(next) = command.find_subcommand(word) {
+                    command = next;
+                    options.extend(next.get_arguments().filter_map(|it| it.get_long()));
+                } else {
+                    let is_argument = !is_word || command.get_name() != "ferrolb";
+                    assert!(is_argument, "{name}: ferrolb {words}");
+                }
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "{checked}");
+}
+
 #[test]
 fn every_example_in_a_help_text_parses() {
     let mut checked = 0;
