@@ -372,6 +372,19 @@ fn the_page_of_troubles_has_the_words_of_each_reason() {
 }
 
 #[test]
+fn the_page_of_troubles_has_each_alert() {
+    let alerts = root().join("deploy/kustomize/components/monitoring/alerts.yaml");
+    let alerts = fs::read_to_string(alerts).unwrap();
+    let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let names: Vec<_> =
+        alerts.split("- alert: ").skip(1).flat_map(|it| it.lines().next()).collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in names {
+        assert!(page.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
 fn the_pages_about_routers_and_standards_are_complete() {
     let routers = fs::read_to_string(root().join("docs/routers.md")).unwrap();
     let cli = Cli::command();
