@@ -196,7 +196,8 @@ fn describe(route: &PlannedRoute, next_hop: Option<impl Display>) -> String {
 
     let mut communities: Vec<String> = Vec::new();
     communities.extend(route.communities().iter().map(ToString::to_string));
-    communities.extend(route.large_communities().iter().map(ToString::to_string));
+    // As the configuration writes them.
+    communities.extend(route.large_communities().iter().map(|large| format!("large:{large}")));
     communities.extend(attributes.extended_communities.iter().map(ToString::to_string));
     if !communities.is_empty() {
         text.push_str(&format!(" communities {}", communities.join(" ")));

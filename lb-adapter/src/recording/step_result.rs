@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::allocator::{Event, check_served};
 use crate::engine::{Effects, Engine};
-use crate::model::{Community, LargeCommunity, Peer, PeerAsn, Service, ServiceKey};
+use crate::model::{Community, Peer, PeerAsn, Service, ServiceKey};
 use crate::planner::{PeerPlan, Plan, PlannedRoute};
 
 /// The state after one step.
@@ -229,7 +229,7 @@ fn route_row(plan: &Plan, peer: &Peer, prefix: &IpNet, route: &PlannedRoute) -> 
         depreferenced: route.is_depreferenced(),
         communities: route.communities().iter().map(numeric).collect(),
         extended_communities: texts(&attributes.extended_communities),
-        large_communities: route.large_communities().iter().map(numeric_large).collect(),
+        large_communities: route.large_communities().iter().map(ToString::to_string).collect(),
         services: route.services().map(ToString::to_string).collect(),
     }
 }
@@ -269,11 +269,6 @@ fn endpoint_of(plan: &Plan, name: String) -> String {
 /// Returns a community as `64635:100`, even if it is a well-known one with a name.
 fn numeric(community: &Community) -> String {
     format!("{}:{}", community.0 >> 16, community.0 & 0xFFFF)
-}
-
-fn numeric_large(community: &LargeCommunity) -> String {
-    let LargeCommunity { global_administrator, local_data_1, local_data_2 } = community;
-    format!("{global_administrator}:{local_data_1}:{local_data_2}")
 }
 
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {

@@ -122,9 +122,28 @@ impl From<(u16, u16)> for Community {
     }
 }
 
+impl From<u32> for Community {
+    fn from(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+impl From<Community> for u32 {
+    fn from(community: Community) -> Self {
+        community.0
+    }
+}
+
 /// A large community (RFC 8092).
 ///
-/// Its text format is `large:64496:1:2`; the prefix may be omitted when reading.
+/// Its text format is `64496:1:2` (RFC 8092, section 5). The form `large:64496:1:2`, which some configurations use to tell it
+/// from other communities, can be read as well.
+///
+/// ```
+/// use bgp_core::wire::LargeCommunity;
+/// assert_eq!("large:64496:1:2".parse(), Ok(LargeCommunity::new(64496, 1, 2)));
+/// assert_eq!(LargeCommunity::new(64496, 1, 2).to_string(), "64496:1:2");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "RFC 8092 section 3 has these fields")]
 pub struct LargeCommunity {
@@ -144,10 +163,16 @@ impl LargeCommunity {
     }
 }
 
+impl From<(u32, u32, u32)> for LargeCommunity {
+    fn from((global_administrator, local_data_1, local_data_2): (u32, u32, u32)) -> Self {
+        Self { global_administrator, local_data_1, local_data_2 }
+    }
+}
+
 impl fmt::Display for LargeCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { global_administrator, local_data_1, local_data_2 } = self;
-        write!(f, "large:{global_administrator}:{local_data_1}:{local_data_2}")
+        write!(f, "{global_administrator}:{local_data_1}:{local_data_2}")
     }
 }
 
@@ -161,7 +186,7 @@ impl FromStr for LargeCommunity {
             (Some(Ok(global)), Some(Ok(first)), Some(Ok(second)), None) => {
                 Ok(Self::new(global, first, second))
             }
-            _ => Err(ParseCommunityError("a large community such as `large:64635:1:2`")),
+            _ => Err(ParseCommunityError("a large community such as `64635:1:2`")),
         }
     }
 }
@@ -217,9 +242,9 @@ mod tests {
     }
 
     #[test]
-    fn large_communities_read_with_and_without_their_prefix() {
+    fn large_communities_print_as_three_numbers_and_read_with_a_prefix_too() {
         let community = LargeCommunity::new(4_200_000_000, 1, 2);
-        assert_eq!(community.to_string(), "large:4200000000:1:2");
+        assert_eq!(community.to_string(), "4200000000:1:2");
         assert_eq!("large:4200000000:1:2".parse(), Ok(community));
         assert_eq!("4200000000:1:2".parse(), Ok(community));
         for wrong in ["large:1:2", "1:2:3:4", "1:2:4294967296", "large:"] {

@@ -133,9 +133,7 @@ fn path(update: &Update<'_>, out: &mut Map<String, Value>) {
 fn communities(update: &Update<'_>, out: &mut Map<String, Value>) {
     // Communities are numeric, even if they have a name.
     let standard = update.communities().map(|c| format!("{}:{}", c.asn(), c.value()));
-    let large = update
-        .large_communities()
-        .map(|c| format!("{}:{}:{}", c.global_administrator, c.local_data_1, c.local_data_2));
+    let large = update.large_communities().map(|c| c.to_string());
     let extended = update.extended_communities().map(|c| hex::print(&c.0));
     let ipv6_extended = update.ipv6_extended_communities().map(|c| hex::print(&c.0));
 

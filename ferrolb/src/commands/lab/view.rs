@@ -7,7 +7,7 @@ use bgp_session::{Origin, RoutePath};
 use ferrolb_node::sessions::SessionKey;
 use ipnet::IpNet;
 use lb_adapter::engine::{Engine, peer_label};
-use lb_adapter::model::{Community, LargeCommunity, Peer, ServiceType};
+use lb_adapter::model::{Community, Peer, ServiceType};
 use lb_adapter::planner::{Gate, Plan, RouterPath, RouterTable};
 
 use super::cluster::LabCluster;
@@ -197,7 +197,7 @@ fn route_row(
         origin: (path.origin != Origin::default()).then(|| path.origin.to_string()),
         med: path.med,
         communities: path.communities.iter().map(community_digits).collect(),
-        large_communities: path.large_communities.iter().map(large_community_digits).collect(),
+        large_communities: path.large_communities.iter().map(ToString::to_string).collect(),
         extended_communities: path.extended_communities.iter().map(ToString::to_string).collect(),
         nodes,
     }
@@ -206,11 +206,6 @@ fn route_row(
 /// Returns a community as the configuration writes it, even if it is well known.
 fn community_digits(community: &Community) -> String {
     format!("{}:{}", community.0 >> 16, community.0 & 0xFFFF)
-}
-
-fn large_community_digits(community: &LargeCommunity) -> String {
-    let LargeCommunity { global_administrator, local_data_1, local_data_2 } = community;
-    format!("{global_administrator}:{local_data_1}:{local_data_2}")
 }
 
 /// Returns a received path in the planner's form.

@@ -96,7 +96,7 @@ fn repeated_large_communities_are_owned_once_in_their_order() {
     assert_eq!(update.large_communities().len(), 4);
     let owned = update.to_attributes().large_communities;
     let owned: Vec<_> = owned.iter().map(ToString::to_string).collect();
-    assert_eq!(owned, ["large:64635:2:1", "large:64635:1:1"]);
+    assert_eq!(owned, ["64635:2:1", "64635:1:1"]);
 }
 
 #[test]
