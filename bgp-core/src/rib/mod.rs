@@ -19,6 +19,7 @@ mod loc_rib;
 mod nlri;
 mod path;
 mod route;
+mod route_attributes;
 mod table;
 
 #[cfg(test)]

@@ -20,6 +20,12 @@ impl From<IpNet> for Nlri {
     }
 }
 
+impl From<(IpNet, u32)> for Nlri {
+    fn from((prefix, path_id): (IpNet, u32)) -> Self {
+        Self { prefix, path_id }
+    }
+}
+
 impl fmt::Display for Nlri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.path_id {

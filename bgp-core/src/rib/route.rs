@@ -1,18 +1,18 @@
 //! Routes to originate, and sets of routes.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use crate::rib::key::{Key, Key4, Key6};
 use crate::rib::table::{Table, TableIter};
-use crate::wire::{Community, NextHop, Origin, PathAttributes};
+use crate::wire::PathAttributes;
 
 /// A route: a prefix and its path attributes.
 ///
 /// It is meant to be originated: AS_PATH stays empty (the session prepends the local AS towards an external peer), and
-/// without a next hop of its own the route is announced with the session's local address.
+/// without a next hop of its own the route is announced with the session's local address. Each attribute has a method that
+/// sets it.
 ///
 /// ```
 /// use bgp_core::rib::Route;
@@ -26,7 +26,7 @@ use crate::wire::{Community, NextHop, Origin, PathAttributes};
 pub struct Route {
     prefix: IpNet,
     path_id: u32,
-    attributes: Arc<PathAttributes>,
+    pub(super) attributes: Arc<PathAttributes>,
 }
 
 impl Route {
@@ -53,44 +53,6 @@ impl Route {
         self
     }
 
-    /// Adds a community (RFC 1997), unless it is present.
-    #[must_use]
-    pub fn community(mut self, community: Community) -> Self {
-        let communities = &mut Arc::make_mut(&mut self.attributes).communities;
-        if !communities.contains(&community) {
-            communities.push(community);
-        }
-        self
-    }
-
-    /// Sets MULTI_EXIT_DISC (RFC 4271, section 5.1.4).
-    #[must_use]
-    pub fn med(mut self, med: u32) -> Self {
-        Arc::make_mut(&mut self.attributes).med = Some(med);
-        self
-    }
-
-    /// Sets LOCAL_PREF (RFC 4271, section 5.1.5), which is sent only to internal peers.
-    #[must_use]
-    pub fn local_pref(mut self, local_pref: u32) -> Self {
-        Arc::make_mut(&mut self.attributes).local_pref = Some(local_pref);
-        self
-    }
-
-    /// Sets the next hop, in place of the session's local address.
-    #[must_use]
-    pub fn next_hop(mut self, next_hop: IpAddr) -> Self {
-        Arc::make_mut(&mut self.attributes).next_hop = Some(NextHop::from(next_hop));
-        self
-    }
-
-    /// Sets ORIGIN (RFC 4271, section 5.1.1).
-    #[must_use]
-    pub fn origin(mut self, origin: Origin) -> Self {
-        Arc::make_mut(&mut self.attributes).origin = origin;
-        self
-    }
-
     /// The prefix, without host bits.
     #[must_use]
     pub fn prefix(&self) -> IpNet {
@@ -107,6 +69,24 @@ impl Route {
     #[must_use]
     pub fn attributes(&self) -> &Arc<PathAttributes> {
         &self.attributes
+    }
+}
+
+impl From<IpNet> for Route {
+    fn from(prefix: IpNet) -> Self {
+        Self::new(prefix)
+    }
+}
+
+impl From<Ipv4Net> for Route {
+    fn from(prefix: Ipv4Net) -> Self {
+        Self::new(prefix.into())
+    }
+}
+
+impl From<Ipv6Net> for Route {
+    fn from(prefix: Ipv6Net) -> Self {
+        Self::new(prefix.into())
     }
 }
 
@@ -211,6 +191,12 @@ impl<const N: usize> From<[Route; N]> for RouteSet {
     }
 }
 
+impl From<Vec<Route>> for RouteSet {
+    fn from(routes: Vec<Route>) -> Self {
+        routes.into_iter().collect()
+    }
+}
+
 impl FromIterator<Route> for RouteSet {
     fn from_iter<I: IntoIterator<Item = Route>>(routes: I) -> Self {
         let mut set = Self::new();
@@ -310,21 +296,5 @@ mod tests {
             panic!("two routes");
         };
         assert!(Arc::ptr_eq(first, second));
-    }
-
-    #[test]
-    fn a_community_added_twice_occurs_once() {
-        let community = Community::new(64635, 100);
-        let route =
-            Route::new("10.0.0.0/24".parse().unwrap()).community(community).community(community);
-        assert_eq!(route.attributes().communities, [community]);
-    }
-
-    #[test]
-    fn changing_a_clone_leaves_the_shared_attributes_alone() {
-        let route = Route::new("10.0.0.0/24".parse().unwrap());
-        let other = route.clone().local_pref(7);
-        assert_eq!(route.attributes().local_pref, None);
-        assert_eq!(other.attributes().local_pref, Some(7));
     }
 }

@@ -51,6 +51,12 @@ impl From<u32> for BgpIdentifier {
     }
 }
 
+impl From<BgpIdentifier> for Ipv4Addr {
+    fn from(identifier: BgpIdentifier) -> Self {
+        identifier.0
+    }
+}
+
 impl From<BgpIdentifier> for u32 {
     fn from(identifier: BgpIdentifier) -> Self {
         identifier.0.into()

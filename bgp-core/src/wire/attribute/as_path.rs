@@ -224,6 +224,18 @@ impl FromIterator<Asn> for AsPath {
     }
 }
 
+impl<const N: usize> From<[Asn; N]> for AsPath {
+    fn from(asns: [Asn; N]) -> Self {
+        Self::sequence(asns)
+    }
+}
+
+impl From<Vec<Asn>> for AsPath {
+    fn from(asns: Vec<Asn>) -> Self {
+        Self::sequence(asns)
+    }
+}
+
 /// An AS path, borrowed from a message.
 #[derive(Clone, Copy, Debug)]
 pub struct AsPathView<'a> {
