@@ -201,7 +201,9 @@ fn explain(error: io::Error, tried: fmt::Arguments<'_>) -> io::Error {
 
 /// DSCP CS6.
 const CLASS_SELECTOR_6: u8 = 0b110_000;
-const BACKLOG: i32 = 128;
+/// The number of connections that may wait to be accepted. When a router restarts, all its peers connect at once, and a SYN
+/// that finds no room is repeated only after a second. Linux limits it to `net.core.somaxconn`.
+const BACKLOG: i32 = 4_096;
 const PROBE_TIME: Duration = Duration::from_secs(5);
 /// The most that Linux accepts.
 const PROBES_MOST: u32 = 127;

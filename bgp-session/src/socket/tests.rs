@@ -49,6 +49,26 @@ async fn both_wildcard_addresses_share_a_port() {
     assert!(listening(SocketAddr::new("::".parse().unwrap(), port)).is_ok());
 }
 
+/// Nothing accepts, so that each connection waits. A SYN without room would go unanswered to the end.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_thousand_peers_may_connect_at_once() {
+    let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let peers = most.trim().parse::<usize>().unwrap().min(1_000);
+    let listener = listening("127.0.0.44:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+
+    for peer in 1..=peers {
+        // The connection goes on waiting after its end is closed, and takes no descriptor.
+        let connecting = TcpStream::connect(address);
+        let connected = tokio::time::timeout(Duration::from_secs(20), connecting).await;
+        connected.unwrap_or_else(|_| panic!("peer {peer} got no answer")).unwrap();
+    }
+    for _ in 0..peers {
+        listener.accept().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn the_error_names_an_address_that_is_not_ours() {
     let foreign = "192.0.2.99".parse().unwrap();
