@@ -86,7 +86,7 @@ pub use drain::{DrainStage, GracefulShutdown};
 pub use error::SpeakerError;
 pub use event::{Event, EventKind, Events, Missed, OperatorAction};
 pub use handle::PeerHandle;
-pub use id::{PeerAddress, PeerId};
+pub use id::{ParsePeerError, PeerAddress, PeerId};
 pub use log_pace::{LogPace, LogRoom};
 pub use range::{PeerRange, RangeHandle, RangeStatus};
 pub use registry::Accepted;

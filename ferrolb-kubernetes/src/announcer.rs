@@ -56,7 +56,7 @@ impl Announcer {
         self.desired = desired;
         let failed = self.sessions.apply(&self.desired).await;
         let failed: BTreeMap<_, _> =
-            failed.into_iter().map(|(session, error)| (session, error.to_string())).collect();
+            failed.into_iter().map(|(session, error)| (session, format!("{error:#}"))).collect();
         for (session, error) in &failed {
             // Each reconciliation tries again. An error that repeats is logged once.
             if self.failed.get(session) != Some(error) {

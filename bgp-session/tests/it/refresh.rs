@@ -71,7 +71,7 @@ async fn an_impossible_refresh_is_an_error_with_the_reason() {
     let mut at_node = node.add_peer(towards_pipe()).await.unwrap();
     let error = at_node.resend(IPV4).await.unwrap_err();
     let no_session = "peer 192.0.2.1: ipv4-unicast cannot be refreshed: no session is up";
-    assert_eq!(error.to_string(), no_session);
+    assert_eq!(format!("{error:#}"), no_session);
 
     patch_through(dials, &router);
     both_up(&mut at_router, &mut at_node).await;

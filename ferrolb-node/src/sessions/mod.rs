@@ -227,7 +227,7 @@ impl Sessions {
                 }
                 Err(error) => {
                     let since = before.get(key).map_or(now, |(_, since)| *since);
-                    self.failed.insert(key.clone(), (error.to_string(), since));
+                    self.failed.insert(key.clone(), (format!("{error:#}"), since));
                     failed.push((key.clone(), error));
                 }
             }

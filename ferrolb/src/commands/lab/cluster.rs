@@ -123,8 +123,8 @@ impl LabCluster {
 
         saved.map_err(Failure::unusable)?;
         prepared.map_err(|error| match error {
-            SpeakerError::Listen { .. } => Failure::Unusable(format!("{error}; try --port 0")),
-            other => Failure::unusable(other),
+            SpeakerError::Listen { .. } => Failure::Unusable(format!("{error:#}; try --port 0")),
+            other => Failure::Unusable(format!("{other:#}")),
         })
     }
 

@@ -243,7 +243,7 @@ impl NodeProcess {
         }
 
         let failed = self.sessions.apply(&desired).await;
-        let failed = failed.into_iter().map(|(session, error)| (session, error.to_string()));
+        let failed = failed.into_iter().map(|(session, error)| (session, format!("{error:#}")));
         let failed: BTreeMap<_, _> = failed.collect();
         for (session, error) in &failed {
             // An error that repeats is reported once.
