@@ -1,6 +1,7 @@
 //! Maintenance without loss (RFC 8326): the speaker marks its routes, then withdraws them, and only then ends the sessions.
 
 use std::{
+    fmt,
     future::{Future, pending},
     pin::Pin,
     task::{Context, Poll},
@@ -61,7 +62,7 @@ impl Default for GracefulShutdown {
     }
 }
 
-/// The stage of a [drain](Speaker::drain) at a peer.
+/// The stage of a [drain](Speaker::drain) at a peer. It prints as a short sentence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "RFC 8326 has these steps, and then the session ends")]
 pub enum DrainStage {
@@ -72,6 +73,16 @@ pub enum DrainStage {
     Marked,
     /// Routes are withdrawn.
     Withdrawn,
+}
+
+impl fmt::Display for DrainStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Normal => "routes are announced unchanged",
+            Self::Marked => "routes are marked with GRACEFUL_SHUTDOWN",
+            Self::Withdrawn => "routes are withdrawn",
+        })
+    }
 }
 
 impl Speaker {

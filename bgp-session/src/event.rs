@@ -13,7 +13,8 @@ use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::{DrainStage, PeerId, Updated, bfd};
 
-/// A change at a peer.
+/// A change at a peer. It prints as a line of a log without the time:
+/// `192.0.2.1: the session with AS 64500, 192.0.2.1, is up: ipv4-unicast`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Event {
@@ -23,7 +24,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// The kinds of changes at a peer.
+/// The kinds of changes at a peer. Each prints as a short sentence.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -84,7 +85,7 @@ pub enum EventKind {
     Removed,
 }
 
-/// An action of an operator on one peer.
+/// An action of an operator on one peer. It prints as a short sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OperatorAction {
@@ -98,6 +99,84 @@ pub enum OperatorAction {
     Refresh(AfiSafi),
     /// [`PeerHandle::resend`](crate::PeerHandle::resend): the peer gets our routes of this family again.
     Resend(AfiSafi),
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.peer, self.kind)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Added => f.write_str("the peer was added"),
+            Self::Up(negotiated) => {
+                let Negotiated { remote_asn, remote_identifier, families, .. } = &**negotiated;
+                write!(f, "the session with AS {remote_asn}, {remote_identifier}, is up")?;
+                separated(f, ": ", families)
+            }
+            Self::Down(reason) => write!(f, "the session is down: {reason}"),
+            Self::Failed(reason) => write!(f, "no session: {reason}"),
+            Self::StateChange { from, to } => write!(f, "the state changed from {from} to {to}"),
+            Self::Bfd(transition) => transition.fmt(f),
+            Self::Unsendable { routes: 0 } => f.write_str("every route can be sent"),
+            Self::Unsendable { routes } => {
+                write!(f, "{} cannot be sent on the session", counted(*routes, "route"))
+            }
+            Self::EndOfRib(family) => write!(f, "the peer has sent all its routes of {family}"),
+            Self::RoutesChanged { announced, withdrawn } => {
+                let announced = counted(*announced, "route");
+                write!(f, "the peer announced {announced} and withdrew {withdrawn}")
+            }
+            Self::PrefixWarning { family, held, limit } => {
+                write!(f, "the peer has sent {held} prefixes of {family}; the limit is {limit}")
+            }
+            Self::Draining(stage) => stage.fmt(f),
+            Self::RefreshRequested(family) => {
+                write!(f, "the peer asked for the routes of {family} again")
+            }
+            Self::Operator(action) => action.fmt(f),
+            Self::Updated(updated) => updated.fmt(f),
+            Self::Removed => f.write_str("the peer was removed"),
+        }
+    }
+}
+
+impl fmt::Display for OperatorAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (action, text) = match self {
+            Self::Disable(text) => ("disabled", text.as_str()),
+            Self::Enable => ("enabled", ""),
+            Self::Reset(text) => ("reset", text.as_str()),
+            Self::Refresh(family) => {
+                return write!(f, "the operator asked the peer for its routes of {family} again");
+            }
+            Self::Resend(family) => {
+                return write!(f, "the operator sent the routes of {family} again");
+            }
+        };
+
+        write!(f, "the operator {action} the peer")?;
+        if text.is_empty() { Ok(()) } else { write!(f, ": {text:?}") }
+    }
+}
+
+/// Writes the values separated by commas, after `lead`; nothing if there are none.
+pub(crate) fn separated<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    lead: &str,
+    values: impl IntoIterator<Item = T>,
+) -> fmt::Result {
+    for (nth, value) in values.into_iter().enumerate() {
+        write!(f, "{}{value}", if nth == 0 { lead } else { ", " })?;
+    }
+    Ok(())
+}
+
+/// Returns the number with the noun, in the plural unless it is one.
+fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// A reader of a speaker's events, from the moment of [`Speaker::events`](crate::Speaker::events).
@@ -138,3 +217,94 @@ impl fmt::Display for Missed {
 }
 
 impl std::error::Error for Missed {}
+
+#[cfg(test)]
+mod tests {
+    use bgp_core::{
+        fsm::TransportError,
+        peer::{ConfigChange, TakesEffect},
+    };
+
+    use super::*;
+    use crate::bfd::{Diagnostic, State, Transition};
+
+    fn text(kind: EventKind) -> String {
+        Event { peer: [192, 0, 2, 1].into(), kind }.to_string()
+    }
+
+    #[test]
+    fn events_print_as_sentences() {
+        let ipv4 = AfiSafi::IPV4_UNICAST;
+        let reason = DownReason::Transport(TransportError::Refused);
+        let change = |field| ConfigChange { field, takes_effect: TakesEffect::Reset };
+        let updated =
+            |reset| Arc::new(Updated { changes: vec![change("families"), change("role")], reset });
+        let bfd = |to, diagnostic| Transition {
+            from: State::Up,
+            to,
+            diagnostic,
+            remote_state: State::Up,
+            remote_diagnostic: Diagnostic::NONE,
+        };
+        let operator = EventKind::Operator;
+        for (kind, expected) in [
+            (EventKind::Added, "the peer was added"),
+            (
+                EventKind::Down(reason.clone()),
+                "the session is down: the peer refused the TCP connection",
+            ),
+            (EventKind::Failed(reason), "no session: the peer refused the TCP connection"),
+            (
+                EventKind::StateChange { from: StateKind::Idle, to: StateKind::Connect },
+                "the state changed from Idle to Connect",
+            ),
+            (EventKind::Bfd(bfd(State::Up, Diagnostic::NONE)), "BFD is up"),
+            (
+                EventKind::Bfd(bfd(State::Down, Diagnostic::DETECTION_TIME_EXPIRED)),
+                "BFD went from Up to Down: control detection time expired; the peer reports no diagnostic",
+            ),
+            (EventKind::Unsendable { routes: 0 }, "every route can be sent"),
+            (EventKind::Unsendable { routes: 1 }, "1 route cannot be sent on the session"),
+            (EventKind::Unsendable { routes: 2 }, "2 routes cannot be sent on the session"),
+            (EventKind::EndOfRib(ipv4), "the peer has sent all its routes of ipv4-unicast"),
+            (
+                EventKind::RoutesChanged { announced: 3, withdrawn: 1 },
+                "the peer announced 3 routes and withdrew 1",
+            ),
+            (
+                EventKind::PrefixWarning { family: ipv4, held: 900, limit: 1_000 },
+                "the peer has sent 900 prefixes of ipv4-unicast; the limit is 1000",
+            ),
+            (EventKind::Draining(DrainStage::Marked), "routes are marked with GRACEFUL_SHUTDOWN"),
+            (
+                EventKind::RefreshRequested(ipv4),
+                "the peer asked for the routes of ipv4-unicast again",
+            ),
+            (
+                operator(OperatorAction::Disable("rack \"7\"".into())),
+                "the operator disabled the peer: \"rack \\\"7\\\"\"",
+            ),
+            (operator(OperatorAction::Enable), "the operator enabled the peer"),
+            (operator(OperatorAction::Reset(String::new())), "the operator reset the peer"),
+            (
+                operator(OperatorAction::Refresh(ipv4)),
+                "the operator asked the peer for its routes of ipv4-unicast again",
+            ),
+            (
+                operator(OperatorAction::Resend(ipv4)),
+                "the operator sent the routes of ipv4-unicast again",
+            ),
+            (
+                EventKind::Updated(updated(true)),
+                "the session was reset to change it: families, role",
+            ),
+            (
+                EventKind::Updated(updated(false)),
+                "the session was changed in place: families, role",
+            ),
+            (EventKind::Removed, "the peer was removed"),
+        ] {
+            assert_eq!(text(kind), format!("192.0.2.1: {expected}"));
+        }
+    }
+}

@@ -3,6 +3,8 @@
 //! Every field of [`PeerSettings`], [`FsmConfig`] and [`Extensions`] has an entry here. The structs are destructured
 //! without a rest pattern, so a new field does not compile before it has an entry.
 
+use std::fmt;
+
 use crate::fsm::{Extensions, FsmConfig};
 use crate::peer::{Import, PeerSettings};
 
@@ -18,7 +20,17 @@ pub enum TakesEffect {
     Reset,
 }
 
-/// A value that differs between two configurations of a peer.
+impl fmt::Display for TakesEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::AtOnce => "at once",
+            Self::NextSession => "with the next session",
+            Self::Reset => "with a reset of the session",
+        })
+    }
+}
+
+/// A value that differs between two configurations of a peer. It prints as `hold_time (with the next session)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "a field, and the time when its change takes effect")]
 pub struct ConfigChange {
@@ -26,6 +38,12 @@ pub struct ConfigChange {
     pub field: &'static str,
     /// The time at which the new value takes effect.
     pub takes_effect: TakesEffect,
+}
+
+impl fmt::Display for ConfigChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.field, self.takes_effect)
+    }
 }
 
 /// Appends a [`ConfigChange`] to `$changes` for each field in which `$new` differs from `$old`. `$type` must have exactly
@@ -170,6 +188,8 @@ mod tests {
         let mut after = before.clone();
         after.fsm.extensions.enhanced_refresh = false;
         after.import = Import::Keep;
+        let texts: Vec<_> = before.changes(&after).iter().map(ToString::to_string).collect();
+        assert_eq!(texts[1], "import (with a reset of the session)");
 
         let changes: Vec<_> = before.changes(&after).iter().map(|it| it.field).collect();
         assert_eq!(changes, ["enhanced_refresh", "import"]);

@@ -14,6 +14,7 @@
 
 use std::{
     collections::VecDeque,
+    fmt,
     num::NonZeroU32,
     time::{Duration, Instant},
 };
@@ -52,7 +53,7 @@ pub struct Session {
     stats: BfdStats,
 }
 
-/// A change of state.
+/// A change of state. It prints as a short sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Transition {
@@ -73,6 +74,20 @@ impl Transition {
     /// (RFC 5882 section 3.2).
     pub fn is_failure(&self) -> bool {
         self.from == State::Up && self.to == State::Down && self.remote_state != State::AdminDown
+    }
+}
+
+impl fmt::Display for Transition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { from, to, diagnostic, remote_diagnostic, .. } = self;
+        match to {
+            State::Up => f.write_str("BFD is up"),
+            State::Init => f.write_str("BFD hears the peer, which does not hear us yet"),
+            State::AdminDown | State::Down => write!(
+                f,
+                "BFD went from {from} to {to}: {diagnostic}; the peer reports {remote_diagnostic}"
+            ),
+        }
     }
 }
 

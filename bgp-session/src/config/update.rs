@@ -1,11 +1,14 @@
 //! [`Updated`]: the changes between two configurations of a peer, and the time when each of them takes effect.
 
+use std::fmt;
+
 use bgp_core::peer::{ConfigChange, PeerSettings, TakesEffect};
 
 use super::TransportConfig;
-use crate::PeerConfig;
+use crate::{PeerConfig, event::separated};
 
-/// The outcome of a change of a peer's configuration; see [`PeerHandle::update`](crate::PeerHandle::update).
+/// The outcome of a change of a peer's configuration; see [`PeerHandle::update`](crate::PeerHandle::update). It prints as a
+/// short sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Updated {
@@ -21,6 +24,19 @@ impl Updated {
     pub fn needs_reset(&self) -> impl Iterator<Item = &'static str> {
         let reset = self.changes.iter().filter(|change| change.takes_effect == TakesEffect::Reset);
         reset.map(|change| change.field)
+    }
+}
+
+impl fmt::Display for Updated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.changes.is_empty() {
+            return f.write_str("nothing has changed");
+        }
+        f.write_str(match self.reset {
+            true => "the session was reset to change it",
+            false => "the session was changed in place",
+        })?;
+        separated(f, ": ", self.changes.iter().map(|change| change.field))
     }
 }
 

@@ -27,13 +27,18 @@ async fn the_events_of_a_session_come_in_order() {
     loop {
         let event = next(&mut events).await;
         assert_eq!(event.peer, at_router.id());
+        let text = event.to_string();
         match event.kind {
             EventKind::Added => seen.push("added".to_owned()),
             EventKind::StateChange { to: StateKind::Established, .. } => {
                 seen.push("established".to_owned());
             }
             EventKind::StateChange { .. } | EventKind::EndOfRib(_) => {}
-            EventKind::Up(terms) => seen.push(format!("up with {}", terms.remote_asn)),
+            EventKind::Up(terms) => {
+                seen.push(format!("up with {}", terms.remote_asn));
+                let up = "the session with AS 64636, 172.22.35.25, is up";
+                assert_eq!(text, format!("192.0.2.7: {up}: ipv4-unicast, ipv6-unicast"));
+            }
             EventKind::RoutesChanged { announced, withdrawn } => {
                 seen.push(format!("+{announced} -{withdrawn}"));
             }
