@@ -90,8 +90,10 @@ impl Speaker {
     /// GRACEFUL_SHUTDOWN, waits, withdraws them, waits, and [shuts down](Self::shutdown) with the message. Each peer
     /// reports each step as an event. Routes that change during the drain are marked or withheld as well.
     ///
-    /// To cancel it, drop the future before it is done, as `tokio::select!` does: all routes are announced unchanged
-    /// again. Once the sessions have begun to end, the drain can no longer be cancelled.
+    /// # Cancel safety
+    ///
+    /// To cancel the drain, drop the future before it is done, as `tokio::select!` does: all routes are announced unchanged
+    /// again. Once the sessions have begun to end, the drain can no longer be cancelled: they end in the background.
     pub async fn drain(&self, shutdown: GracefulShutdown) {
         let mut cancel = CancelOnDrop(Some(self.drain_stage()));
         self.drain_stage().send_replace(DrainStage::Marked);

@@ -186,13 +186,16 @@ pub struct Events {
 }
 
 impl Events {
-    /// Waits for the next event. Returns `None` when the speaker is gone. May be dropped at any time without
-    /// loss.
+    /// Waits for the next event. Returns `None` when the speaker is gone.
     ///
     /// # Errors
     ///
     /// [`Missed`] if the oldest events were dropped because they were not read in time. The next call returns the
     /// oldest one that is left. Read the peers' status to catch up.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done loses no event. The next call returns it.
     pub async fn next(&mut self) -> Option<Result<Event, Missed>> {
         match self.receiver.recv().await {
             Ok(event) => Some(Ok(event)),

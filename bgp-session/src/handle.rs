@@ -48,6 +48,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn set_routes(&self, routes: impl Into<Arc<RouteSet>>) -> Result<(), SpeakerError> {
         self.send(Command::SetRoutes(routes.into())).await
     }
@@ -57,6 +61,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn announce(&self, route: Route) -> Result<(), SpeakerError> {
         self.send(Command::Announce(route)).await
     }
@@ -68,6 +76,11 @@ impl PeerHandle {
     ///
     /// [`SpeakerError::Refresh`] if there is no session with this family, or if one end does not support the request, and
     /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done does not stop what has begun: if the peer's task has taken the request, it carries
+    /// it out, and only the answer is lost.
     pub async fn refresh(&self, family: AfiSafi) -> Result<(), SpeakerError> {
         let (answer, outcome) = oneshot::channel();
         self.send(Command::Refresh(family, answer)).await?;
@@ -80,6 +93,11 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::Refresh`] if there is no session with this family, and [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done does not stop what has begun: if the peer's task has taken the request, it carries
+    /// it out, and only the answer is lost.
     pub async fn resend(&self, family: AfiSafi) -> Result<(), SpeakerError> {
         let (answer, outcome) = oneshot::channel();
         self.send(Command::Resend(family, answer)).await?;
@@ -103,6 +121,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done is harmless. Only the answer is lost.
     pub async fn unsendable(&self) -> Result<Vec<UnsendableRoute>, SpeakerError> {
         let (answer, outcome) = oneshot::channel();
         self.send(Command::Unsendable(answer)).await?;
@@ -150,6 +172,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done is harmless. Only the answer is lost.
     pub async fn adj_rib_out(
         &self,
         from: Option<Nlri>,
@@ -165,6 +191,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn withdraw_path(&self, prefix: IpNet, path_id: u32) -> Result<(), SpeakerError> {
         self.send(Command::WithdrawPath(prefix, path_id)).await
     }
@@ -174,6 +204,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn withdraw(&self, prefix: IpNet) -> Result<(), SpeakerError> {
         self.send(Command::Withdraw(prefix)).await
     }
@@ -184,6 +218,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn disable(&self, message: &str) -> Result<(), SpeakerError> {
         let shutdown = CeaseSubcode::ADMINISTRATIVE_SHUTDOWN;
         self.send(Command::Disable(Notification::cease_with_message(shutdown, message))).await
@@ -195,6 +233,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn enable(&self) -> Result<(), SpeakerError> {
         self.send(Command::Enable).await
     }
@@ -205,6 +247,11 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerDisabled`], [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done does not stop what has begun: if the peer's task has taken the request, it carries
+    /// it out, and only the answer is lost.
     pub async fn reset(&self, message: &str) -> Result<(), SpeakerError> {
         let reset = CeaseSubcode::ADMINISTRATIVE_RESET;
         let (answer, outcome) = oneshot::channel();
@@ -225,6 +272,11 @@ impl PeerHandle {
     /// [`SpeakerError::PeerConfig`] for a value that makes no sense or an address that is not this peer's,
     /// [`SpeakerError::Socket`], [`SpeakerError::Password`], [`SpeakerError::PeerShutDown`]. After an error nothing has
     /// changed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done does not stop what has begun: if the peer's task has taken the request, it carries
+    /// it out, and only the answer is lost.
     pub async fn update(&self, config: PeerConfig) -> Result<Updated, SpeakerError> {
         self.change(config, ResetPolicy::IfNeeded).await
     }
@@ -235,6 +287,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// The same as those of [`update`](Self::update).
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as that of [`update`](Self::update).
     pub async fn update_without_reset(&self, config: PeerConfig) -> Result<Updated, SpeakerError> {
         self.change(config, ResetPolicy::Never).await
     }
@@ -278,6 +334,11 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`] if the peer has been shut down already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before the peer's task has taken the request only drops the handle. After that, the peer ends in the
+    /// background.
     pub async fn shutdown(mut self, message: &str) -> Result<(), SpeakerError> {
         let cease =
             Notification::cease_with_message(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN, message);
@@ -298,6 +359,11 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`] if the peer has been shut down already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before the peer's task has taken the request only drops the handle. After that, the peer ends in the
+    /// background.
     pub async fn abandon(mut self) -> Result<(), SpeakerError> {
         self.send(Command::Abandon).await?;
         // The task drops its end of the channel last.
@@ -307,6 +373,11 @@ impl PeerHandle {
 
     /// Ends the session for good with Cease / Peer De-configured (RFC 4486), removes the peer from the speaker, and waits
     /// until its connections are closed, a few seconds at most. Dropping the last handle does the same in the background.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before the peer's task has taken the request only drops the handle. After that, the peer ends in the
+    /// background.
     pub async fn remove(self) {
         self.end(Notification::cease(CeaseSubcode::PEER_DECONFIGURED)).await;
     }
@@ -317,6 +388,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`] if there will be no more changes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done loses nothing. The next call sees what this one would have seen.
     pub async fn changed(&mut self) -> Result<PeerStatus, SpeakerError> {
         match self.status.changed().await {
             Ok(()) => Ok(self.status.borrow_and_update().clone()),
@@ -329,6 +404,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`] if it never will.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done loses nothing. The next call sees what this one would have seen.
     pub async fn wait_for(
         &mut self,
         wanted: impl FnMut(&PeerStatus) -> bool,
@@ -342,6 +421,10 @@ impl PeerHandle {
     /// # Errors
     ///
     /// [`SpeakerError::PeerShutDown`] if it never will.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done loses nothing. The next call sees what this one would have seen.
     pub async fn established(&mut self) -> Result<PeerStatus, SpeakerError> {
         self.wait_for(PeerStatus::is_established).await
     }

@@ -168,6 +168,10 @@ impl RangeHandle {
     }
 
     /// Waits until the status satisfies `wanted`. It may do so already. `None`: the speaker is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done loses nothing. The next call sees what this one would have seen.
     pub async fn wait_for(
         &mut self,
         wanted: impl FnMut(&RangeStatus) -> bool,

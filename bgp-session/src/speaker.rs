@@ -78,6 +78,10 @@ impl SpeakerBuilder {
     /// # Errors
     ///
     /// [`SpeakerError::Speaker`] and [`SpeakerError::Listen`].
+    ///
+    /// # Cancel safety
+    ///
+    /// The future never waits. Dropping it before it is polled starts nothing.
     #[expect(clippy::unused_async, reason = "binding may have to wait in a later version")]
     pub async fn start(self) -> Result<Speaker, SpeakerError> {
         self.check()?;
@@ -156,6 +160,10 @@ impl Speaker {
     /// [`SpeakerError::PeerConfig`], [`SpeakerError::PeerExists`], [`SpeakerError::Password`],
     /// [`SpeakerError::Socket`],
     /// [`SpeakerError::SpeakerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done adds no peer.
     pub async fn add_peer(&self, config: PeerConfig) -> Result<PeerHandle, SpeakerError> {
         config.check()?;
         socket::probe(&config)
@@ -230,6 +238,11 @@ impl Speaker {
     /// Ends every session with Cease / Administrative Shutdown and a text for the peers' operators
     /// (RFC 9003; empty for none), closes the listeners, and waits until all sockets are closed: at
     /// most a few seconds, after which they are closed by force.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future after the first poll does not keep any session: all of them end in the background, but without a
+    /// limit of time.
     pub async fn shutdown(&self, message: &str) {
         let cease =
             Notification::cease_with_message(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN, message);
@@ -240,6 +253,11 @@ impl Speaker {
     /// killed. Peers that have agreed on graceful restart keep our routes for the restart time (RFC 4724, section 4.2);
     /// others drop them at once. Use it in a process that is about to be started again. Takes a few seconds at most, see
     /// [`PeerHandle::abandon`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future after the first poll does not keep any session: all of them end in the background, but without a
+    /// limit of time.
     pub async fn abandon(&self) {
         self.end(&SessionEnd::Abandon).await;
     }

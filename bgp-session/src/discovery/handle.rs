@@ -122,6 +122,11 @@ impl InterfaceHandle {
     ///
     /// [`SpeakerError::PeerConfig`] for a value that makes no sense, [`SpeakerError::Interface`] for another
     /// interface, [`SpeakerError::SpeakerShutDown`]. After an error nothing has changed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done does not stop what has begun: if the task of the interface has taken the request,
+    /// it carries it out, and only the answer is lost.
     pub async fn update(&self, peer: InterfacePeer) -> Result<Updated, SpeakerError> {
         self.change(peer, ResetPolicy::IfNeeded).await
     }
@@ -132,6 +137,10 @@ impl InterfaceHandle {
     /// # Errors
     ///
     /// The same as those of [`update`](Self::update).
+    ///
+    /// # Cancel safety
+    ///
+    /// The same as that of [`update`](Self::update).
     pub async fn update_without_reset(&self, peer: InterfacePeer) -> Result<Updated, SpeakerError> {
         self.change(peer, ResetPolicy::Never).await
     }
@@ -176,6 +185,10 @@ impl InterfaceHandle {
 
     /// Ends the session with Cease / Administrative Shutdown and a text for the neighbour's operator (RFC 9003; empty for
     /// none), stops looking for neighbours, and waits until the connections are closed, a few seconds at most.
+    ///
+    /// # Cancel safety
+    ///
+    /// The session ends in any case. If the future is dropped, that goes on in the background.
     pub async fn shutdown(self, message: &str) {
         let subcode = CeaseSubcode::ADMINISTRATIVE_SHUTDOWN;
         self.end(SessionEnd::Cease(Notification::cease_with_message(subcode, message))).await;
@@ -183,12 +196,20 @@ impl InterfaceHandle {
 
     /// Ends the session with Cease / Peer De-configured (RFC 4486), stops looking for neighbours, and waits until the
     /// connections are closed, a few seconds at most.
+    ///
+    /// # Cancel safety
+    ///
+    /// The session ends in any case. If the future is dropped, that goes on in the background.
     pub async fn remove(self) {
         self.end(SessionEnd::deconfigured()).await;
     }
 
     /// Closes the connections without a NOTIFICATION, and stops looking for neighbours; see
     /// [`PeerHandle::abandon`](crate::PeerHandle::abandon).
+    ///
+    /// # Cancel safety
+    ///
+    /// The session ends in any case. If the future is dropped, that goes on in the background.
     pub async fn abandon(self) {
         self.end(SessionEnd::Abandon).await;
     }
@@ -203,6 +224,10 @@ impl InterfaceHandle {
     }
 
     /// Waits until the status satisfies `wanted`. It may do so already. `None`: the speaker is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done loses nothing. The next call sees what this one would have seen.
     pub async fn wait_for(
         &mut self,
         wanted: impl FnMut(&InterfaceStatus) -> bool,

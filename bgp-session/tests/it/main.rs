@@ -4,6 +4,7 @@
 //! deadline that only a failure reaches.
 
 mod bfd;
+mod cancelled;
 mod collision;
 mod events;
 mod facts;
