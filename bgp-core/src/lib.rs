@@ -21,6 +21,10 @@
 //! * [`mrt`]: the format of the files in which collectors record messages and tables.
 //! * [`types`]: the values that all modules share.
 //!
+//! With the feature `serde`, which is off by default, the values (routes, attributes, messages' contents, policies, reasons) can
+//! be serialized and read back. Communities, next hops, families and prefixes are text, as operators write them. What has an
+//! instant in it cannot be serialized: instants mean nothing to another process.
+//!
 //! This crate does not open sockets, read clocks, start threads or draw random numbers. The same calls with the same
 //! instants give the same results, so a complete session, including network failures, fits in a unit test. `bgp-session`
 //! drives it on tokio; to drive it yourself, follow the rules of the loop in [`peer`]:
@@ -60,6 +64,8 @@ pub mod mrt;
 pub mod peer;
 pub mod policy;
 pub mod rib;
+#[cfg(feature = "serde")]
+mod serialize;
 pub mod types;
 pub mod wire;
 

@@ -18,6 +18,7 @@ use crate::wire::{Community, LargeCommunity, NextHop, PathAttributes};
 
 /// The policies of one peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Policies {
     /// The policy for routes that the peer sends. `None`: all pass unchanged.
@@ -28,6 +29,7 @@ pub struct Policies {
 
 /// The next hops of routes that have none of their own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "next hops are of IPv4 or of IPv6")]
 pub struct NextHops {
     /// The next hop of IPv4 routes. `None`: the session's local address, if it is an IPv4 address, or an IPv6 address and
@@ -55,6 +57,7 @@ pub struct NextHops {
 /// # Ok::<(), ipnet::AddrParseError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Policy {
     /// The rules.
@@ -65,6 +68,8 @@ pub struct Policy {
 
 /// The decision about a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "a route passes or it does not")]
 pub enum Verdict {
     /// The route passes.
@@ -75,6 +80,7 @@ pub enum Verdict {
 
 /// The treatment of matching routes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Rule {
     /// The routes that the rule applies to.
@@ -87,6 +93,8 @@ pub struct Rule {
 
 /// A condition for routes. All its parts must hold. An empty part holds for every route.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[non_exhaustive]
 pub struct Match {
     /// The prefix matches one of these.
@@ -101,6 +109,7 @@ pub struct Match {
 
 /// The prefixes inside another one, limited by length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PrefixMatch {
     /// The containing prefix.
@@ -113,6 +122,8 @@ pub struct PrefixMatch {
 
 /// A change of a route's attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Action {
     /// Adds a community, unless it is present.

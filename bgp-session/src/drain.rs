@@ -22,6 +22,7 @@ use crate::Speaker;
 /// # let _ = shutdown;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[must_use]
 pub struct GracefulShutdown {
     marked: Duration,
@@ -64,6 +65,8 @@ impl Default for GracefulShutdown {
 
 /// The stage of a [drain](Speaker::drain) at a peer. It prints as a short sentence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "RFC 8326 has these steps, and then the session ends")]
 pub enum DrainStage {
     /// No drain: routes are announced unchanged.

@@ -16,6 +16,7 @@ use crate::{DrainStage, PeerId, Updated, bfd};
 /// A change at a peer. It prints as a line of a log without the time:
 /// `192.0.2.1: the session with AS 64500, 192.0.2.1, is up: ipv4-unicast`.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Event {
     /// The peer.
@@ -26,6 +27,8 @@ pub struct Event {
 
 /// The kinds of changes at a peer. Each prints as a short sentence.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum EventKind {
     /// The peer was added to the speaker.
@@ -87,6 +90,8 @@ pub enum EventKind {
 
 /// An action of an operator on one peer. It prints as a short sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum OperatorAction {
     /// [`PeerHandle::disable`](crate::PeerHandle::disable), with this text.
@@ -207,6 +212,7 @@ impl Events {
 
 /// The number of events that a slow reader has missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Missed {
     /// The number of events.

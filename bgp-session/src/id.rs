@@ -203,6 +203,30 @@ impl FromStr for PeerAddress {
     }
 }
 
+/// Serializes types as the text that they print, and reads what they parse.
+#[cfg(feature = "serde")]
+macro_rules! as_text {
+    ($($type:ty),+) => {$(
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                text.parse().map_err(|error| {
+                    serde::de::Error::custom(format_args!("{error}, found {text:?}"))
+                })
+            }
+        }
+    )+};
+}
+
+#[cfg(feature = "serde")]
+as_text!(PeerId, PeerAddress);
+
 /// The text was not the address of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}")]

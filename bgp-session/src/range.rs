@@ -182,6 +182,7 @@ impl RangeHandle {
 
 /// The numbers of a range's peers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RangeStatus {
     /// All peers.

@@ -146,6 +146,7 @@ pub struct LocRibSnapshot {
 
 /// One path to a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RoutePath {
     /// The peer that announced it.

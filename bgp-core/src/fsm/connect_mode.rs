@@ -2,6 +2,8 @@
 
 /// The end that opens the TCP connection (PassiveTcpEstablishment of RFC 4271, section 8.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum ConnectMode {
     /// Either end. If both open one, collision detection keeps one of them (RFC 4271, section 6.8).

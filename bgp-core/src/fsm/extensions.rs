@@ -29,6 +29,7 @@ pub struct Extensions {
 
 /// Graceful restart (RFC 4724): each end keeps the routes of the other for a time after the session has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct RestartConfig {
     /// The time that the peer is asked to wait for our return, in whole seconds up to 4,095. Default 120 s.
@@ -47,6 +48,7 @@ pub struct RestartConfig {
 
 /// The [`Extensions`] that both ends have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct NegotiatedExtensions {
     /// True if messages may have up to 65,535 octets (RFC 8654).

@@ -8,6 +8,7 @@ use crate::Asn;
 /// Our OPEN and the first AS of each path we send carry [`FsmConfig::local_asn`](crate::fsm::FsmConfig::local_asn) in
 /// any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "paths go out and come in")]
 pub struct LocalAs {
     /// The speaker's own AS. A path from the peer that contains it is a loop.
@@ -20,6 +21,8 @@ pub struct LocalAs {
 
 /// The AS numbers at the beginning of paths that we send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "our own AS is in the path or not")]
 pub enum SentPath {
     /// The local AS, then the speaker's own.
@@ -31,6 +34,8 @@ pub enum SentPath {
 
 /// The change to paths that the peer sends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "the local AS is added or not")]
 pub enum ReceivedPath {
     /// The local AS is prepended, so that the rest of the network sees it in the path.

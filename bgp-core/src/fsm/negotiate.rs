@@ -13,6 +13,7 @@ const SHORTEST_KEEPALIVE: Duration = Duration::from_secs(1);
 
 /// The parameters of one session, negotiated by both OPENs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Negotiated {
     /// Internal or external (RFC 4271, section 1.1).

@@ -7,6 +7,8 @@ use crate::wire::{ErrorCode, Notification};
 
 /// The reason why a session went down, or why an attempt to establish one failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum DownReason {
     /// We ended it, with this NOTIFICATION.
@@ -21,6 +23,8 @@ pub enum DownReason {
 
 /// The side that ended a session or an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends and something between")]
 pub enum EndedBy {
     /// We ended it, with a NOTIFICATION.
@@ -76,6 +80,8 @@ impl fmt::Display for DownReason {
 
 /// The failure of a TCP connection, or of the attempt to open one.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum TransportError {
     /// The peer's host answered, but nothing listens on the port, or it refuses us.

@@ -11,6 +11,8 @@ use crate::{AfiSafi, Asn, BgpIdentifier};
 
 /// The reason to refuse a well-formed OPEN (RFC 4271, section 6.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Refusal {
     /// The peer is in another AS.

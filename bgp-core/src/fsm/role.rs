@@ -9,6 +9,7 @@ use crate::wire::{Capability, Open, Role};
 ///
 /// A role is never offered to an internal peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 9234, section 4, has these two")]
 pub struct RoleConfig {
     /// Our role towards the peer.

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The name of a state (RFC 4271, section 8.2.2), in order of progress towards a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_enums, reason = "RFC 4271 has these six and no other")]
 pub enum StateKind {
     /// No connection is attempted, or the pause after a failure runs.

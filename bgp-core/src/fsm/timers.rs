@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// The timers of RFC 4271, section 8.1.3. Timers that expire together are handled in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Timer {
     /// HoldTimer: the peer has been silent for too long.

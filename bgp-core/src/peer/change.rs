@@ -10,6 +10,8 @@ use crate::peer::{Import, PeerSettings};
 
 /// The time at which a changed value takes effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "in this session or in the next")]
 pub enum TakesEffect {
     /// At once, in the current session.
@@ -32,6 +34,7 @@ impl fmt::Display for TakesEffect {
 
 /// A value that differs between two configurations of a peer. It prints as `hold_time (with the next session)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[expect(clippy::exhaustive_structs, reason = "a field, and the time when its change takes effect")]
 pub struct ConfigChange {
     /// The name of the field.

@@ -52,6 +52,7 @@ pub enum Output {
 
 /// The changes that one UPDATE, or the end of a session, made to the Adj-RIB-In.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "a route comes or goes")]
 pub struct ReceivedRoutes {
     /// New routes, and known routes with changed attributes.
@@ -62,6 +63,7 @@ pub struct ReceivedRoutes {
 
 /// Both ends of a TCP connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "a connection has two ends")]
 pub struct Endpoints {
     /// Our end. Its address is the next hop of routes that have none of their own.

@@ -14,6 +14,7 @@ use crate::{AfiSafi, Direction};
 
 /// The largest number of prefixes of one address family that a peer may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(
     clippy::exhaustive_structs,
     reason = "a limit, a warning before it, and the reaction beyond it"
@@ -29,6 +30,8 @@ pub struct PrefixLimit {
 
 /// The reaction to a peer that sends too many prefixes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "a session goes on, comes back or ends")]
 pub enum Exceeded {
     /// Warns the operator and accepts the prefixes.
@@ -63,6 +66,7 @@ impl From<u32> for PrefixLimit {
 
 /// The limits of all address families. Each family is counted on its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct PrefixLimits {
     others: Option<PrefixLimit>,
     by_family: BTreeMap<AfiSafi, PrefixLimit>,

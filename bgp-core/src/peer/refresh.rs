@@ -13,6 +13,8 @@ use crate::wire::{RouteRefresh, RouteRefreshSubtype};
 
 /// The reason why routes are not refreshed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum RefreshError {
     /// No session is up.

@@ -31,6 +31,8 @@ pub(super) struct Retention {
 
 /// The event for which stale routes of a peer are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum KeptFor {
     /// The peer's return within its restart time (RFC 4724, section 4.2).

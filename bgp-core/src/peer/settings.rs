@@ -53,6 +53,8 @@ pub struct PeerSettings {
 
 /// The treatment of received routes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "a route is kept or it is not")]
 pub enum Import {
     /// Counts them and keeps nothing. A load balancer needs no more, and RFC 8212 wants it for a peer without an import

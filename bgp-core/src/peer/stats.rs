@@ -6,6 +6,7 @@ use crate::wire::MessageType;
 
 /// Counters of one peer since it was created. They only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct PeerStats {
     /// Messages received, by type.
@@ -40,6 +41,7 @@ pub struct PeerStats {
 
 /// Messages by type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct MessageCounts {
     /// OPEN.

@@ -12,6 +12,8 @@ use crate::{AfiSafi, Direction};
 
 /// A timer of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum PeerTimer {
     /// A timer of the state machine of one connection. The outgoing machine also has the timers that run while there is no

@@ -24,6 +24,8 @@ pub struct ExportRules<'a> {
 
 /// The reason why a route cannot be sent on a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Unsendable {
     /// The next hop is of another family than the prefix, and the peer does not support that.
@@ -74,6 +76,7 @@ impl Unsendable {
 
 /// A route that the peer should have but the session cannot carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct UnsendableRoute {
     /// The prefix.

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 /// A prefix and the identifier of a path to it (RFC 7911, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 7911, section 3, has these fields")]
 pub struct Nlri {
     /// The prefix.

@@ -8,6 +8,7 @@ use crate::{BgpIdentifier, PeerType};
 
 /// One peer's path to a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "a path is the attributes that a peer has announced")]
 pub struct Path<K> {
     /// The peer that announced it.
@@ -22,6 +23,7 @@ pub struct Path<K> {
 
 /// The peer that a path comes from, as the decision process sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271, section 9.1.2.2, compares these")]
 pub struct PathSource {
     /// The address of the peer.

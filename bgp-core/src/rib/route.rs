@@ -23,6 +23,11 @@ use crate::wire::PathAttributes;
 /// # Ok::<(), ipnet::AddrParseError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(from = "crate::serialize::RouteParts", into = "crate::serialize::RouteParts")
+)]
 pub struct Route {
     prefix: IpNet,
     path_id: u32,
@@ -106,6 +111,7 @@ impl From<Ipv6Net> for Route {
 /// # Ok::<(), ipnet::AddrParseError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(from = "Vec<Route>"))]
 pub struct RouteSet {
     pub(super) v4: Table<Key4>,
     pub(super) v6: Table<Key6>,

@@ -14,6 +14,7 @@ use std::str::FromStr;
 /// # Ok::<(), bgp_core::types::ParseAsnError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Asn(pub u32);
 
 impl Asn {

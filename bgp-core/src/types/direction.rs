@@ -4,6 +4,8 @@ use std::fmt;
 
 /// The direction of a TCP connection: outgoing if we opened it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Direction {
     /// We connected to the peer.
@@ -34,6 +36,8 @@ impl fmt::Display for Direction {
 
 /// The type of a peer: internal if it is in our AS (RFC 4271 section 1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "RFC 4271 defines these two")]
 pub enum PeerType {
     /// The peer is in our AS (IBGP).

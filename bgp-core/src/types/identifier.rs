@@ -9,6 +9,7 @@ use std::str::FromStr;
 /// It is written like an IPv4 address but need not be one. Identifiers are ordered as unsigned numbers, as collision
 /// detection requires. Zero is not a valid identifier: see [`is_valid`](Self::is_valid).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BgpIdentifier(pub Ipv4Addr);
 
 impl BgpIdentifier {

@@ -14,6 +14,7 @@ const MOST_NAMED: usize = 8;
 
 /// The error code of a NOTIFICATION.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ErrorCode(pub u8);
 
 impl ErrorCode {
@@ -56,6 +57,7 @@ macro_rules! subcodes {
     ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $constant:ident = $value:literal, $text:literal;)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
         pub struct $name(pub u8);
 
         impl $name {
@@ -178,6 +180,7 @@ subcodes! {
 /// Its [`Display`](fmt::Display) is for people, such as `Cease: administrative shutdown: "maintenance"`. Text from the peer
 /// is escaped.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.5 has these three fields")]
 pub struct Notification {
     /// The kind of error.
@@ -185,6 +188,7 @@ pub struct Notification {
     /// The specific error; its meaning depends on the code.
     pub subcode: u8,
     /// Details of the error; their format depends on code and subcode.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serialize::hex"))]
     pub data: Bytes,
 }
 

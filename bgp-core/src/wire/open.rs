@@ -17,6 +17,7 @@ use super::input::{
 
 /// An OPEN message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Open {
     /// The protocol version: 4, always.

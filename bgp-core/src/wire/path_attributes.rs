@@ -13,6 +13,8 @@ use super::community::{Community, ExtendedCommunity, Ipv6ExtendedCommunity, Larg
 
 /// The origin of a route (RFC 4271 section 5.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "RFC 4271 section 4.3 defines these three")]
 pub enum Origin {
     /// Learned from an interior protocol of the originating AS.
@@ -163,6 +165,7 @@ impl From<Ipv6Addr> for NextHop {
 
 /// The speaker that aggregated routes into this one (RFC 4271 section 5.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
 pub struct Aggregator {
     /// The speaker's AS.
@@ -195,6 +198,7 @@ pub struct ParseAttributeError(&'static str);
 
 /// An attribute that is carried as octets, either unknown or without a typed form.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
 pub struct RawAttribute {
     /// The type code. It must not be one that [`PathAttributes`] has a field for.
@@ -202,6 +206,7 @@ pub struct RawAttribute {
     /// The flags. Encoding sets and clears the extended length flag.
     pub flags: AttributeFlags,
     /// The value.
+    #[cfg_attr(feature = "serde", serde(with = "crate::serialize::hex"))]
     pub value: Bytes,
 }
 
@@ -209,6 +214,8 @@ pub struct RawAttribute {
 ///
 /// [`Default`] is a locally originated route: origin IGP, an empty path and nothing else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 #[expect(
     clippy::exhaustive_structs,
     reason = "routes are built by naming what they have, `..Default::default()` the rest"

@@ -11,6 +11,7 @@ use super::header::{HEADER_LENGTH, MessageType, message};
 
 /// The meaning of a ROUTE-REFRESH (RFC 7313 section 3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RouteRefreshSubtype(pub u8);
 
 impl RouteRefreshSubtype {
@@ -24,6 +25,7 @@ impl RouteRefreshSubtype {
 
 /// A ROUTE-REFRESH message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 2918 section 3 has these fields")]
 pub struct RouteRefresh {
     /// The family of the routes.

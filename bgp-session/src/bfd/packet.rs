@@ -10,6 +10,7 @@ use super::{Diagnostic, State};
 ///
 /// Intervals are in microseconds, as on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 5880 section 4.1 has these fields and no other")]
 pub struct Packet {
     /// The reason of the last change of the sender's state.

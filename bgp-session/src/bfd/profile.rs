@@ -17,6 +17,8 @@ use std::time::Duration;
 /// up, both send at most once a second (RFC 5880 section 6.8.3). Echo, Demand mode and authentication are
 /// not implemented; no router needs them for asynchronous mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(default))]
 pub struct BfdProfile {
     pub(crate) transmit_interval: Duration,
     pub(crate) receive_interval: Duration,

@@ -55,6 +55,7 @@ pub struct Session {
 
 /// A change of state. It prints as a short sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Transition {
     /// The state before.

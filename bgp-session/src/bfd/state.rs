@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The state of a session (RFC 5880 section 4.1, Sta).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(
     clippy::exhaustive_enums,
     reason = "the field has two bits, and RFC 5880 uses all four values"
@@ -56,6 +57,7 @@ impl fmt::Display for State {
 
 /// The reason of the last change of a session's state (RFC 5880 section 4.1, Diag).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "a number of five bits, known or not")]
 pub struct Diagnostic(pub u8);
 

@@ -72,6 +72,7 @@ impl BfdStatus {
 
 /// The counters of a session since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct BfdStats {
     /// Packets composed for sending.

@@ -10,6 +10,7 @@ use crate::{PeerConfig, event::separated};
 /// The outcome of a change of a peer's configuration; see [`PeerHandle::update`](crate::PeerHandle::update). It prints as a
 /// short sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Updated {
     /// The values that changed, each with the time when it takes effect. The names are those of

@@ -34,6 +34,7 @@ pub(super) struct InterfaceWishes {
 
 /// The latest facts about the neighbour on an interface.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct InterfaceStatus {
     /// The peer, once it has been found; [`Speaker::peer`](crate::Speaker::peer) gives a handle on it.

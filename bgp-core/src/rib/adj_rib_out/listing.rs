@@ -34,6 +34,8 @@ pub struct OutRoute {
 
 /// The state of a route at the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum OutRouteState {
     /// The route was announced to the peer.

@@ -7,6 +7,8 @@ use super::{AttributeCode, AttributeFlags};
 
 /// The type of a path segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[expect(clippy::exhaustive_enums, reason = "RFC 4271 and RFC 5065 define these four")]
 pub enum SegmentType {
     /// AS_SET: ASes that the route passed through, unordered.
@@ -58,9 +60,11 @@ impl SegmentType {
 
 /// A segment of a path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4271 section 4.3 has these fields")]
 pub struct AsPathSegment {
     /// The type of the segment.
+    #[cfg_attr(feature = "serde", serde(rename = "type"))]
     pub kind: SegmentType,
     /// The AS numbers; more than 255 are sent as several segments.
     pub asns: Vec<Asn>,
@@ -68,6 +72,8 @@ pub struct AsPathSegment {
 
 /// An owned AS path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
 #[expect(clippy::exhaustive_structs, reason = "a path is its segments")]
 pub struct AsPath {
     /// The segments, the nearest first.

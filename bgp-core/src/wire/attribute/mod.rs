@@ -13,6 +13,7 @@ pub(super) use check::mp_reach_parts;
 
 /// The type code of a path attribute, from IANA's registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AttributeCode(pub u8);
 
 /// Declares the codes with their names.
@@ -97,6 +98,7 @@ impl fmt::Display for AttributeCode {
 
 /// The flags of a path attribute (RFC 4271 section 4.3); the low four bits have no meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AttributeFlags(pub u8);
 
 impl AttributeFlags {

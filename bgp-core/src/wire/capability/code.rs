@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The code of a capability, from IANA's registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CapabilityCode(pub u8);
 
 /// Declares the codes with their names.

@@ -19,6 +19,8 @@ use super::input::{Parsed, counted_by_octet, four_octets, octet, truncated, two_
 
 /// One capability of an OPEN.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Capability {
     /// Routes of a family (RFC 4760), code 1.
@@ -55,12 +57,14 @@ pub enum Capability {
         /// The capability code.
         code: u8,
         /// The value as received, at most 255 octets.
+        #[cfg_attr(feature = "serde", serde(with = "crate::serialize::hex"))]
         value: Bytes,
     },
 }
 
 /// The role of a speaker towards its peer (RFC 9234 section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Role(pub u8);
 
 impl Role {
@@ -78,6 +82,7 @@ impl Role {
 
 /// A family whose routes may have next hops of another address family (RFC 8950 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 8950 section 4 has these fields")]
 pub struct ExtendedNextHop {
     /// The family of the routes.
@@ -88,6 +93,7 @@ pub struct ExtendedNextHop {
 
 /// The value of the graceful restart capability (RFC 4724 section 3).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4724 and RFC 8538 have these fields")]
 pub struct GracefulRestart {
     /// True if the speaker has just restarted (R).
@@ -102,6 +108,7 @@ pub struct GracefulRestart {
 
 /// A family of the graceful restart capability.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 4724 section 3 has these fields")]
 pub struct GracefulRestartFamily {
     /// The family.
@@ -112,6 +119,7 @@ pub struct GracefulRestartFamily {
 
 /// A family of the long-lived graceful restart capability (RFC 9494 section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 9494 section 3 has these fields")]
 pub struct LongLivedFamily {
     /// The family.
@@ -124,6 +132,7 @@ pub struct LongLivedFamily {
 
 /// A family of the ADD-PATH capability (RFC 7911 section 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "RFC 7911 section 4 has these fields")]
 pub struct AddPath {
     /// The family.
@@ -134,6 +143,7 @@ pub struct AddPath {
 
 /// The "Send/Receive" field of ADD-PATH. Receivers ignore all but these three values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct AddPathMode(pub u8);
 
 impl AddPathMode {
