@@ -1,0 +1,4 @@
+//! What an embedder sees of `bgp-core` and `bgp-session`.
+
+mod public_api;
+mod serialized;
