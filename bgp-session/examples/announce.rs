@@ -6,9 +6,12 @@
 //! ```
 //!
 //! The BGP Identifier is derived from the process, so that several may run at the same time.
-#![expect(clippy::print_stdout, reason = "an example prints to its user")]
 
-use std::{env, error::Error, net::IpAddr, net::SocketAddr};
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+};
 
 use bgp_session::{
     Asn, BgpIdentifier, EventKind, PeerAddress, PeerConfig, Route, RouteSet, Speaker,
@@ -17,16 +20,20 @@ use bgp_session::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [router, router_as, own_as, prefixes @ ..] = arguments.as_slice() else {
+    run(&arguments, io::stdout()).await
+}
+
+pub(crate) async fn run(arguments: &[String], mut out: impl Write) -> Result<(), Box<dyn Error>> {
+    let [router, router_as, own_as, prefixes @ ..] = arguments else {
         return Err("expected ROUTER[:PORT] ROUTER_AS OWN_AS PREFIX...".into());
     };
+    let (router, router_as): (PeerAddress, Asn) = (router.parse()?, router_as.parse()?);
 
     // Any identifier will do, as long as no other speaker in the AS has it.
     let identifier = BgpIdentifier::from(0x0a00_0000 | (std::process::id() & 0x00ff_ffff));
-    let speaker = Speaker::builder(Asn(own_as.parse()?), identifier).start().await?;
+    let speaker = Speaker::builder(own_as.parse()?, identifier).start().await?;
     let mut events = speaker.events();
-    let config = PeerConfig::new(address(router)?, Asn(router_as.parse()?));
-    let peer = speaker.add_peer(config).await?;
+    let peer = speaker.add_peer(PeerConfig::new(router, router_as)).await?;
 
     let mut routes = RouteSet::new();
     for prefix in prefixes {
@@ -34,25 +41,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     peer.set_routes(routes).await?;
 
-    loop {
-        match events.next().await {
-            Some(Ok(event)) => match event.kind {
-                EventKind::Up(negotiated) => {
-                    println!("{}: up, hold time {:?}", event.peer, negotiated.hold_time);
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => match event.kind {
+                EventKind::Up(_) | EventKind::Down(_) | EventKind::Failed(_) => {
+                    writeln!(out, "{event}")?;
                 }
-                EventKind::Down(reason) => println!("{}: down, {reason}", event.peer),
-                EventKind::Failed(reason) => println!("{}: no session, {reason}", event.peer),
                 _ => {}
             },
-            Some(Err(missed)) => println!("{missed}"),
-            None => return Ok(()),
+            Err(missed) => writeln!(out, "{missed}")?,
         }
     }
-}
-
-fn address(text: &str) -> Result<PeerAddress, Box<dyn Error>> {
-    if let Ok(with_port) = text.parse::<SocketAddr>() {
-        return Ok(with_port.into());
-    }
-    Ok(text.parse::<IpAddr>()?.into())
+    Ok(())
 }

@@ -9,11 +9,11 @@
 //! checks they are withdrawn. On an interrupt the server leaves without loss (RFC 8326); a second interrupt ends it at once.
 #![expect(clippy::print_stdout, reason = "an example prints to its user")]
 
-use std::{error::Error, net::IpAddr, net::SocketAddr, time::Duration};
+use std::{error::Error, future::Future, net::SocketAddr, time::Duration};
 
 use bgp_session::{
-    Asn, BgpIdentifier, EventKind, Events, GracefulShutdown, IpNet, PeerConfig, PeerHandle, Route,
-    RouteSet, Speaker,
+    Asn, BgpIdentifier, EventKind, Events, GracefulShutdown, IpNet, PeerAddress, PeerConfig,
+    PeerHandle, Route, RouteSet, Speaker,
 };
 use clap::Parser;
 use tokio::{
@@ -24,10 +24,10 @@ use tokio::{
 
 /// Announces addresses while the service behind them answers.
 #[derive(Debug, Parser)]
-struct Args {
+pub(crate) struct Args {
     /// The router's address; if its port is not 179, ADDRESS:PORT.
-    #[arg(long, value_parser = address)]
-    router: SocketAddr,
+    #[arg(long)]
+    router: PeerAddress,
     /// The router's AS number.
     #[arg(long)]
     router_as: Asn,
@@ -59,7 +59,14 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
+    run(Args::parse(), || async { ctrl_c().await.unwrap_or_default() }).await
+}
+
+/// Serves until an interrupt, and then leaves, without loss or at the next interrupt.
+pub(crate) async fn run<I: Future<Output = ()>>(
+    args: Args,
+    interrupt: impl Fn() -> I,
+) -> Result<(), Box<dyn Error>> {
     let speaker = Speaker::builder(args.own_as, args.identifier).start().await?;
     tokio::spawn(print_events(speaker.events()));
 
@@ -71,16 +78,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     tokio::select! {
         outcome = follow_checks(&args, &peer) => return outcome,
-        interrupted = ctrl_c() => interrupted?,
+        () = interrupt() => {}
     }
 
     println!("leaving without loss; interrupt again to leave at once");
     tokio::select! {
         () = speaker.drain(GracefulShutdown::new().message("anycast server stops")) => {}
-        interrupted = ctrl_c() => {
-            interrupted?;
-            speaker.shutdown("anycast server stops").await;
-        }
+        () = interrupt() => speaker.shutdown("anycast server stops").await,
     }
     Ok(())
 }
@@ -112,18 +116,11 @@ async fn print_events(mut events: Events) {
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => match event.kind {
-                EventKind::Up(_) => println!("{}: session up", event.peer),
-                EventKind::Down(reason) => println!("{}: session down, {reason}", event.peer),
-                EventKind::Failed(reason) => println!("{}: no session, {reason}", event.peer),
-                EventKind::Draining(stage) => println!("{}: drain, {stage:?}", event.peer),
+                EventKind::Up(_) | EventKind::Down(_) | EventKind::Failed(_) => println!("{event}"),
+                EventKind::Draining(_) => println!("{event}"),
                 _ => {}
             },
             Err(missed) => println!("{missed}"),
         }
     }
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let with_port = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| (ip, 179).into()));
-    with_port.map_err(|_| "expected ADDRESS or ADDRESS:PORT".to_owned())
 }

@@ -12,14 +12,14 @@
 
 use std::{
     error::Error,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Duration,
 };
 
 use bgp_session::{
-    AfiSafi, AsPath, Asn, BgpIdentifier, Community, IpNet, Ipv4Net, PathAttributes, PeerConfig,
-    PeerHandle, PeerStatus, Route, RouteSet, Speaker,
+    AfiSafi, AsPath, Asn, BgpIdentifier, Community, IpNet, Ipv4Net, PathAttributes, PeerAddress,
+    PeerConfig, PeerHandle, PeerStatus, Route, RouteSet, Speaker,
 };
 use clap::Parser;
 use tokio::{
@@ -29,10 +29,10 @@ use tokio::{
 
 /// Announces many prefixes, and reports how long the router needs to accept them.
 #[derive(Debug, Parser)]
-struct Args {
+pub(crate) struct Args {
     /// The router's address; if its port is not 179, ADDRESS:PORT.
-    #[arg(long, value_parser = address)]
-    router: SocketAddr,
+    #[arg(long)]
+    router: PeerAddress,
     /// The router's AS number.
     #[arg(long)]
     router_as: Asn,
@@ -88,7 +88,10 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let args = Args::parse();
+    run(Args::parse()).await
+}
+
+pub(crate) async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let mut rounds = Vec::new();
     for round in 0..args.rounds.max(1) {
         rounds.push(Arc::new(routes(&args, round)?));
@@ -240,9 +243,4 @@ fn why_not(peer: &PeerHandle) -> String {
     let reason = status.last_down.or(status.last_failure);
     let reason = reason.map_or_else(|| "no answer in time".to_owned(), |reason| reason.to_string());
     format!("{}: {}, {reason}", status.peer, status.state)
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let with_port = text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| (ip, 179).into()));
-    with_port.map_err(|_| "expected ADDRESS or ADDRESS:PORT".to_owned())
 }

@@ -4,16 +4,26 @@
 //! cargo run -p bgp-session --example observe -- LISTEN OWN_AS PEER=AS...
 //! cargo run -p bgp-session --example observe -- 127.0.0.2:1790 64500 127.0.0.1=64512 127.0.0.3=any
 //! ```
-#![expect(clippy::print_stdout, reason = "an example prints to its user")]
 
-use std::{env, error::Error, net::IpAddr, net::SocketAddr};
+use std::{
+    env,
+    error::Error,
+    io::{self, Write},
+    net::{IpAddr, SocketAddr},
+};
 
-use bgp_session::{Asn, BgpIdentifier, Import, LocRibSnapshot, PeerConfig, RemoteAs, Speaker};
+use bgp_session::{
+    BgpIdentifier, Import, LocRibSnapshot, PeerAddress, PeerConfig, RemoteAs, Speaker,
+};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [listen, own_as, peers @ ..] = arguments.as_slice() else {
+    run(&arguments, io::stdout()).await
+}
+
+pub(crate) async fn run(arguments: &[String], mut out: impl Write) -> Result<(), Box<dyn Error>> {
+    let [listen, own_as, peers @ ..] = arguments else {
         return Err("expected LISTEN OWN_AS PEER=AS...".into());
     };
 
@@ -22,30 +32,33 @@ async fn main() -> Result<(), Box<dyn Error>> {
         IpAddr::V4(address) if !address.is_unspecified() => address.into(),
         _ => BgpIdentifier::new(10, 0, 0, 1),
     };
-    let builder = Speaker::builder(Asn(own_as.parse()?), identifier).listen(listen);
-    let speaker = builder.start().await?;
+    let speaker = Speaker::builder(own_as.parse()?, identifier).listen(listen).start().await?;
+    let mut changed = speaker.loc_rib_changed();
 
     // A session lasts as long as its handle.
     let mut handles = Vec::new();
     for peer in peers {
         let (address, asn) = peer.split_once('=').ok_or("expected PEER=AS")?;
-        let config = PeerConfig::new(address.parse::<IpAddr>()?, asn.parse::<RemoteAs>()?);
-        handles.push(speaker.add_peer(config.passive().import(Import::Keep)).await?);
+        let (address, asn): (PeerAddress, RemoteAs) = (address.parse()?, asn.parse()?);
+        let config = PeerConfig::new(address, asn).passive().import(Import::Keep);
+        handles.push(speaker.add_peer(config).await?);
     }
 
-    let mut changed = speaker.loc_rib_changed();
     loop {
         changed.changed().await?;
-        print(&speaker.loc_rib());
+        print(&speaker.loc_rib(), &mut out)?;
     }
 }
 
-fn print(table: &LocRibSnapshot) {
-    println!("{} prefixes", table.len());
+fn print(table: &LocRibSnapshot, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{} prefixes", table.len())?;
     for (prefix, paths) in table {
         for path in paths {
             let mark = if path.best { '>' } else { ' ' };
-            println!("{mark} {prefix:<20} from {:<16} path {}", path.peer, path.attributes.as_path);
+            let as_path = &path.attributes.as_path;
+            let prefix = prefix.to_string();
+            writeln!(out, "{mark} {prefix:<20} from {:<16} path {as_path}", path.peer)?;
         }
     }
+    Ok(())
 }

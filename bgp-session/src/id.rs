@@ -79,8 +79,8 @@ impl From<SocketAddr> for PeerId {
 impl fmt::Display for PeerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scope_id {
-            0 => write!(f, "{}", self.address),
-            scope_id => write!(f, "{}%{scope_id}", self.address),
+            0 => self.address.fmt(f),
+            scope_id => f.pad(&format!("{}%{scope_id}", self.address)),
         }
     }
 }
@@ -244,6 +244,7 @@ mod tests {
             assert_eq!(text.parse::<PeerId>().map(|id| id.to_string()), Ok(text.to_owned()));
         }
         assert_eq!("::ffff:192.0.2.1".parse(), Ok(PeerId::from([192, 0, 2, 1])));
+        assert_eq!(format!("{:<10}|", "fe80::1%2".parse::<PeerId>().unwrap()), "fe80::1%2 |");
         for text in ["192.0.2.1:1790", "[2001:db8::1]:179", "[fe80::1%2]:1790"] {
             let read = text.parse::<PeerAddress>().map(|address| address.to_string());
             assert_eq!(read, Ok(text.to_owned()));
