@@ -71,3 +71,8 @@ pub mod wire;
 
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use types::{Afi, AfiSafi, Asn, BgpIdentifier, Direction, PeerType, Safi};
+
+/// The examples of the page that a registry shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

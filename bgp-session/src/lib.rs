@@ -117,3 +117,8 @@ pub use bgp_core::{
     },
 };
 pub use bgp_core::{mrt, policy, wire};
+
+/// The examples of the page that a registry shows.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
