@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bgp_core::{
     AfiSafi,
     peer::RefreshError,
-    rib::{Nlri, OutPage, Route, RouteSet, UnsendableRoute},
+    rib::{InPage, Nlri, OutPage, Route, RouteSet, UnsendableRoute},
     wire::{CeaseSubcode, Notification},
 };
 use ipnet::IpNet;
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     /// Answer with true once the system has accepted all routes of the earlier commands, or with false if there is no session
     /// that could send them.
     RoutesSent(oneshot::Sender<bool>),
+    /// Answer with the routes of the Adj-RIB-In from here on, at most this number.
+    AdjRibIn(Option<Nlri>, usize, oneshot::Sender<InPage>),
     /// Answer with the routes of the Adj-RIB-Out from here on, at most this number, once the earlier commands have been
     /// handled.
     AdjRibOut(Option<Nlri>, usize, oneshot::Sender<OutPage>),

@@ -153,7 +153,8 @@
 //!
 //! Received routes are counted and dropped, unless a peer has [`Import::Keep`](crate::Import::Keep). Then
 //! [`Speaker::loc_rib`](crate::Speaker::loc_rib) returns them with the decision process applied, and
-//! [`loc_rib_changed`](crate::Speaker::loc_rib_changed) reports changes.
+//! [`loc_rib_changed`](crate::Speaker::loc_rib_changed) reports changes. [`PeerHandle::adj_rib_in`](crate::PeerHandle::adj_rib_in)
+//! lists what one peer has announced, page by page.
 //!
 //! # Other transports, and tests
 //!

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bgp_core::{
     AfiSafi,
     peer::RefreshError,
-    rib::{Nlri, OutPage, Route, RouteSet, UnsendableRoute},
+    rib::{InPage, Nlri, OutPage, Route, RouteSet, UnsendableRoute},
     wire::{CeaseSubcode, Notification},
 };
 use ipnet::IpNet;
@@ -183,6 +183,29 @@ impl PeerHandle {
     ) -> Result<OutPage, SpeakerError> {
         let (answer, outcome) = oneshot::channel();
         self.send(Command::AdjRibOut(from, most, answer)).await?;
+        outcome.await.map_err(|_| self.gone())
+    }
+
+    /// Returns the routes of the peer's Adj-RIB-In from a prefix on, or from the first one, IPv4 before IPv6. There are none
+    /// without [`Import::Keep`](crate::Import::Keep). Ask for the rest with [`InPage::next`].
+    ///
+    /// A page has at most `most` routes, and no more than 1,024, so that the session waits only a short time for it. Routes
+    /// may change between two pages, so that the pages together are no snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::PeerShutDown`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future before it is done is harmless. Only the answer is lost.
+    pub async fn adj_rib_in(
+        &self,
+        from: Option<Nlri>,
+        most: usize,
+    ) -> Result<InPage, SpeakerError> {
+        let (answer, outcome) = oneshot::channel();
+        self.send(Command::AdjRibIn(from, most, answer)).await?;
         outcome.await.map_err(|_| self.gone())
     }
 

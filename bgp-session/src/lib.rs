@@ -107,8 +107,8 @@ pub use bgp_core::{
         PeerTimer, PrefixLimit, PrefixLimits, RefreshError, RunningTimer, TakesEffect, Timed,
     },
     rib::{
-        Nlri, OutPage, OutRoute, OutRouteState, Route, RouteSet, Unsendable, UnsendableRoute,
-        family_of,
+        InPage, InRoute, Nlri, OutPage, OutRoute, OutRouteState, Route, RouteSet, Unsendable,
+        UnsendableRoute, family_of,
     },
     wire::{
         AddPathMode, Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community,

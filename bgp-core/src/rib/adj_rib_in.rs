@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::AfiSafi;
 use crate::rib::key::{Key, Key4, Key6};
-use crate::rib::table::Table;
+use crate::rib::table::{Table, TableIter};
 use crate::rib::{Nlri, RouteIter};
 use crate::wire::PathAttributes;
 
@@ -18,6 +18,32 @@ use crate::wire::PathAttributes;
 pub struct AdjRibIn {
     v4: FamilyRoutes<Key4>,
     v6: FamilyRoutes<Key6>,
+}
+
+/// A route that the peer has announced, as it passed the import rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct InRoute {
+    /// The prefix.
+    pub prefix: IpNet,
+    /// The identifier among the peer's paths to the prefix (RFC 7911). It is 0 on a session with one path per prefix.
+    pub path_id: u32,
+    /// True if the route is dropped unless the peer announces it again.
+    pub is_stale: bool,
+    /// The path attributes.
+    pub attributes: Arc<PathAttributes>,
+}
+
+/// Some routes of an Adj-RIB-In, IPv4 before IPv6, in the order of prefixes and path identifiers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct InPage {
+    /// The routes.
+    pub routes: Vec<InRoute>,
+    /// The start of the next page; `None` if this is the last.
+    pub next: Option<Nlri>,
 }
 
 /// The routes of one family.
@@ -128,6 +154,32 @@ impl AdjRibIn {
         RouteIter::new(&self.v4.routes, &self.v6.routes)
     }
 
+    /// The routes from a prefix on, or from the first one.
+    ///
+    /// A page has at most `most` routes, at least one unless there are no more, and making it takes time in proportion to
+    /// that number. Between two pages routes may change, so that the pages together are no snapshot.
+    #[must_use]
+    pub fn page(&self, from: Option<Nlri>, most: usize) -> InPage {
+        let (v4, v6) = (&self.v4.routes, &self.v6.routes);
+        let (v4, v6) = match from {
+            None => (v4.iter(), v6.iter()),
+            Some(Nlri { prefix, path_id }) => {
+                match (Key4::new(prefix, path_id), Key6::new(prefix, path_id)) {
+                    (Some(key), _) => (v4.starting_at(key), v6.iter()),
+                    (None, Some(key)) => (TableIter::default(), v6.starting_at(key)),
+                    (None, None) => return InPage::default(),
+                }
+            }
+        };
+
+        let v4 = v4.map(|(key, attributes)| self.v4.listed(key, attributes));
+        let v6 = v6.map(|(key, attributes)| self.v6.listed(key, attributes));
+        let mut listed = v4.chain(v6);
+        let routes = listed.by_ref().take(most.max(1)).collect();
+        let next = listed.next().map(|route| Nlri { prefix: route.prefix, path_id: route.path_id });
+        InPage { routes, next }
+    }
+
     /// The number of routes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -182,6 +234,15 @@ impl<K: Key> FamilyRoutes<K> {
         self.routes.remove(key).is_some()
     }
 
+    fn listed(&self, key: K, attributes: &Arc<PathAttributes>) -> InRoute {
+        InRoute {
+            prefix: key.prefix(),
+            path_id: key.path_id(),
+            is_stale: self.stale.get(key).is_some(),
+            attributes: Arc::clone(attributes),
+        }
+    }
+
     fn clear(&mut self) -> Vec<Nlri> {
         std::mem::take(self).routes.iter().map(nlri).collect()
     }
@@ -220,4 +281,78 @@ impl<K: Key> FamilyRoutes<K> {
 
 fn nlri<K: Key, T>((key, _): (K, T)) -> Nlri {
     Nlri { prefix: key.prefix(), path_id: key.path_id() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All routes, in pages of this size, as text.
+    fn listed(rib: &AdjRibIn, size: usize) -> Vec<String> {
+        let (mut listed, mut from) = (Vec::new(), None);
+        loop {
+            let page = rib.page(from, size);
+            assert!(page.routes.len() <= size && (!page.routes.is_empty() || rib.is_empty()));
+            listed.extend(page.routes.iter().map(|route| {
+                let InRoute { prefix, path_id, is_stale, attributes } = route;
+                let stale = if *is_stale { " stale" } else { "" };
+                format!("{prefix} {path_id} {}{stale}", attributes.med.unwrap_or_default())
+            }));
+            match page.next {
+                Some(next) => from = Some(next),
+                None => return listed,
+            }
+        }
+    }
+
+    #[test]
+    fn pages_of_any_size_have_each_route_once_in_order() {
+        let mut rib = AdjRibIn::new();
+        assert_eq!(listed(&rib, 3), [""; 0]);
+        let routes = [
+            ("10.0.0.0/8", 0),
+            ("10.0.0.0/9", 1),
+            ("10.0.0.0/9", 7),
+            ("192.0.2.0/24", 0),
+            ("::/0", 0),
+            ("2001:db8::/32", 2),
+        ];
+        for ((prefix, path_id), med) in routes.iter().zip(0..) {
+            let nlri = Nlri { prefix: prefix.parse().unwrap(), path_id: *path_id };
+            let attributes = PathAttributes { med: Some(med), ..PathAttributes::default() };
+            assert!(rib.announce(nlri, &Arc::new(attributes)));
+        }
+
+        let expected = [
+            "10.0.0.0/8 0 0",
+            "10.0.0.0/9 1 1",
+            "10.0.0.0/9 7 2",
+            "192.0.2.0/24 0 3",
+            "::/0 0 4",
+            "2001:db8::/32 2 5",
+        ];
+        for size in 1..=routes.len() + 1 {
+            assert_eq!(listed(&rib, size), expected, "{size}");
+        }
+
+        // A start between two routes, and one behind the last.
+        let page = |from: &str| rib.page(Some(from.parse::<IpNet>().unwrap().into()), 1);
+        assert_eq!(page("172.16.0.0/12").routes[0].prefix.to_string(), "192.0.2.0/24");
+        assert_eq!(page("224.0.0.0/4").routes[0].prefix.to_string(), "::/0");
+        assert_eq!(page("ff00::/8"), InPage::default());
+    }
+
+    #[test]
+    fn stale_routes_are_listed_so_until_they_are_announced_again() {
+        let mut rib = AdjRibIn::new();
+        let attributes = Arc::new(PathAttributes::default());
+        let nlri = |text: &str| Nlri::from(text.parse::<IpNet>().unwrap());
+        for prefix in ["10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32"] {
+            rib.announce(nlri(prefix), &attributes);
+        }
+        rib.mark_stale(AfiSafi::IPV4_UNICAST);
+        rib.announce(nlri("10.0.0.0/8"), &attributes);
+        let expected = ["10.0.0.0/8 0 0", "192.0.2.0/24 0 0 stale", "2001:db8::/32 0 0"];
+        assert_eq!(listed(&rib, 2), expected);
+    }
 }

@@ -25,7 +25,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use self::adj_rib_in::AdjRibIn;
+pub use self::adj_rib_in::{AdjRibIn, InPage, InRoute};
 pub use self::adj_rib_out::{AdjRibOut, OutPage, OutRoute, OutRouteState, Pending};
 pub use self::export::{ExportRules, Unsendable, UnsendableRoute};
 pub use self::import::{ImportRules, Rejected};

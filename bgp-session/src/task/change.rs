@@ -52,6 +52,7 @@ impl PeerTask {
             | Command::Resend(..)
             | Command::Unsendable(_)
             | Command::RoutesSent(_)
+            | Command::AdjRibIn(..)
             | Command::AdjRibOut(..)
             | Command::Shutdown(_)
             | Command::Abandon => {}

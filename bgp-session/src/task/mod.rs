@@ -10,7 +10,7 @@ use bgp_core::{
     Asn, BgpIdentifier, Direction,
     fsm::TransportError,
     peer::{ConnectionRefused, Output, Peer, PeerSettings},
-    rib::{Nlri, OutPage, UnsendableRoute},
+    rib::{InPage, Nlri, OutPage, UnsendableRoute},
     wire::{CeaseSubcode, Notification},
 };
 use bytes::BytesMut;
@@ -54,11 +54,14 @@ pub(crate) const WAITING_CONNECTIONS: usize = 4;
 /// The most octets of messages that a task handles with one work permit: some 1,000 routes.
 const MOST_OCTETS: usize = 4 * 1_024;
 
-/// The most routes of a page of the Adj-RIB-Out.
+/// The most routes of a page of the Adj-RIB-In or the Adj-RIB-Out.
 const MOST_LISTED: usize = 1_024;
 
-/// A request for a page of the Adj-RIB-Out: the start, the most routes, and the way to answer.
-type PageRequest = (Option<Nlri>, usize, oneshot::Sender<OutPage>);
+/// A request for a page of a RIB: the start, the most routes, and the way to answer.
+enum PageRequest {
+    In(Option<Nlri>, usize, oneshot::Sender<InPage>),
+    Out(Option<Nlri>, usize, oneshot::Sender<OutPage>),
+}
 
 /// The most octets that a task handles without a work permit: KEEPALIVEs, a few routes.
 const FEW_OCTETS: usize = 512;
@@ -87,7 +90,7 @@ pub(crate) struct PeerTask {
     reports: Reports,
     /// Requests for the routes that the session cannot carry, answered when all that can be sent has been.
     unsendable_requests: Vec<oneshot::Sender<Vec<UnsendableRoute>>>,
-    /// A request for a page of the Adj-RIB-Out, answered at the same time.
+    /// A request for a page of a RIB, answered at the same time.
     page_request: Option<PageRequest>,
     sent_requests: SentRequests,
     alarm: Alarm,
@@ -280,9 +283,13 @@ impl PeerTask {
                 Command::Resend(family, answer) => self.resend(family, answer),
                 Command::Unsendable(answer) => self.unsendable_requests.push(answer),
                 Command::RoutesSent(answer) => self.sent_requests.add(answer),
+                // One page a round, so that the session goes on in between.
+                Command::AdjRibIn(from, most, answer) => {
+                    self.page_request = Some(PageRequest::In(from, most, answer));
+                    return;
+                }
                 Command::AdjRibOut(from, most, answer) => {
-                    // One page a round, so that the session goes on in between.
-                    self.page_request = Some((from, most, answer));
+                    self.page_request = Some(PageRequest::Out(from, most, answer));
                     return;
                 }
                 Command::Shutdown(cease) => return self.end(cease),
@@ -302,8 +309,14 @@ impl PeerTask {
         for answer in self.unsendable_requests.drain(..) {
             let _ = answer.send(self.peer.unsendable());
         }
-        if let Some((from, most, answer)) = self.page_request.take() {
-            let _ = answer.send(self.peer.adj_rib_out_page(from, most.min(MOST_LISTED)));
+        match self.page_request.take() {
+            Some(PageRequest::In(from, most, answer)) => {
+                let _ = answer.send(self.peer.adj_rib_in().page(from, most.min(MOST_LISTED)));
+            }
+            Some(PageRequest::Out(from, most, answer)) => {
+                let _ = answer.send(self.peer.adj_rib_out_page(from, most.min(MOST_LISTED)));
+            }
+            None => {}
         }
     }
 

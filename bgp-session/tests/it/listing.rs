@@ -1,4 +1,4 @@
-//! The Adj-RIB-Out, page by page.
+//! The Adj-RIB-In and the Adj-RIB-Out, page by page.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -50,6 +50,26 @@ async fn all_routes_are_listed_page_by_page_with_their_ages() {
     assert!(age >= Duration::from_secs(3_600) && age < Duration::from_secs(3_605), "{age:?}");
     let next_hop = listed[0].attributes.next_hop.unwrap().address();
     assert_eq!(next_hop, "192.0.2.7".parse::<IpAddr>().unwrap(), "the session's own address");
+
+    // The other end has them in the same order.
+    let (mut received, mut from) = (Vec::new(), None);
+    loop {
+        let page = at_router.adj_rib_in(from, 700).await.unwrap();
+        received.extend(page.routes);
+        match page.next {
+            Some(next) => from = Some(next),
+            None => break,
+        }
+    }
+    assert!(received.iter().map(|route| route.prefix).eq(listed.iter().map(|route| route.prefix)));
+    assert_eq!(received[0].attributes.as_path.to_string(), "64636");
+    assert!(received.iter().all(|route| !route.is_stale && route.path_id == 0));
+    let page = at_router.adj_rib_in(None, usize::MAX).await.unwrap();
+    assert_eq!(
+        (page.routes.len(), page.next),
+        (1_024, received.get(1_024).map(|it| it.prefix.into()))
+    );
+    assert_eq!(at_node.adj_rib_in(None, 1).await.unwrap().routes, [], "it keeps none");
 
     let (listed, pages) = all(&at_node, usize::MAX).await;
     assert_eq!((listed.len(), pages), (2_500, 3), "a page has at most 1,024 routes");
