@@ -162,7 +162,7 @@ fn disabled(key: &SessionKey) -> Refused {
 }
 
 fn refused(key: &SessionKey, error: &PeerControlError) -> Refused {
-    Refused::Conflict(ApiError::new(format!("peer {}: {error}", key.peer)))
+    Refused::Conflict(ApiError::new(format!("peer {}: {error:#}", key.peer)))
 }
 
 fn no_response() -> Refused {

@@ -1,16 +1,14 @@
 //! The events of sessions in the form of the event log.
 //!
-//! Owns the words for them. Transitions between the states of RFC 4271, and changes of routes that a router sends, are left out:
-//! they come in great numbers, and the events about the session itself say what an operator needs.
+//! Owns their severity, and which of them are recorded; the words are those of `bgp-session`. Transitions between the states of
+//! RFC 4271, and changes of routes that a router sends, are left out: they come in great numbers, and the events about the session
+//! itself say what an operator needs.
 
 use std::collections::BTreeMap;
 
 use bgp_session::bfd::{State, Transition};
 use bgp_session::wire::ErrorCode;
-use bgp_session::{
-    CeaseSubcode, DownReason, DrainStage, EventKind as SessionEvent, Events, Negotiated, PeerId,
-    Updated,
-};
+use bgp_session::{CeaseSubcode, DownReason, EventKind as SessionEvent, Events, PeerId};
 use ferrolb_api::{EventKind, Severity};
 
 use super::{EventLog, NewEvent};
@@ -67,46 +65,24 @@ fn is_repeated(
 
 /// Returns the event in words, unless it is of no interest to an operator.
 fn describe(kind: &SessionEvent) -> Option<NewEvent> {
-    Some(match kind {
-        SessionEvent::Added => NewEvent::info(EventKind::Peer, "the peer was added"),
-        SessionEvent::Removed => NewEvent::info(EventKind::Peer, "the peer was removed"),
-        SessionEvent::Updated(updated) => NewEvent::info(EventKind::Peer, update_text(updated)),
-        SessionEvent::Up(negotiated) => NewEvent::info(EventKind::SessionUp, up_text(negotiated)),
-        SessionEvent::Down(reason) => {
-            let text = format!("the session is down: {reason}");
-            NewEvent::new(EventKind::SessionDown, down_severity(reason), text)
+    let (what, severity) = match kind {
+        SessionEvent::Added | SessionEvent::Removed | SessionEvent::Updated(_) => {
+            (EventKind::Peer, Severity::Info)
         }
-        SessionEvent::Failed(reason) => {
-            NewEvent::error(EventKind::SessionFailed, format!("no session: {reason}"))
-        }
-        SessionEvent::Bfd(transition) => bfd_event(transition),
-        SessionEvent::Unsendable { routes: 0 } => {
-            NewEvent::info(EventKind::Unsendable, "every route can be sent")
-        }
-        SessionEvent::Unsendable { routes } => {
-            let text = format!("{routes} routes cannot be sent on the session");
-            NewEvent::error(EventKind::Unsendable, text)
-        }
-        SessionEvent::PrefixWarning { family, held, limit } => {
-            let text =
-                format!("the peer has sent {held} prefixes of {family}; the limit is {limit}");
-            NewEvent::warning(EventKind::PrefixLimit, text)
-        }
-        SessionEvent::Draining(stage) => NewEvent::info(EventKind::Drain, drain_text(*stage)),
-        SessionEvent::RefreshRequested(family) => {
-            let text = format!("the peer asked for the routes of {family} again");
-            NewEvent::info(EventKind::Refresh, text)
-        }
+        SessionEvent::Up(_) => (EventKind::SessionUp, Severity::Info),
+        SessionEvent::Down(reason) => (EventKind::SessionDown, down_severity(reason)),
+        SessionEvent::Failed(_) => (EventKind::SessionFailed, Severity::Error),
+        SessionEvent::Bfd(transition) => (EventKind::Bfd, bfd_severity(transition)),
+        SessionEvent::Unsendable { routes: 0 } => (EventKind::Unsendable, Severity::Info),
+        SessionEvent::Unsendable { .. } => (EventKind::Unsendable, Severity::Error),
+        SessionEvent::PrefixWarning { .. } => (EventKind::PrefixLimit, Severity::Warning),
+        SessionEvent::Draining(_) => (EventKind::Drain, Severity::Info),
+        SessionEvent::RefreshRequested(_) => (EventKind::Refresh, Severity::Info),
         // The module `actions` records what an operator did, once for all families.
         SessionEvent::Operator(_) => return None,
         _ => return None,
-    })
-}
-
-fn up_text(negotiated: &Negotiated) -> String {
-    let families: Vec<_> = negotiated.families.iter().map(ToString::to_string).collect();
-    let (asn, identifier) = (negotiated.remote_asn, negotiated.remote_identifier);
-    format!("the session with AS {asn}, {identifier}, is up: {}", families.join(", "))
+    };
+    Some(NewEvent::new(what, severity, kind.to_string()))
 }
 
 /// Returns how much the end of a session matters. One that this side ended on purpose is no failure.
@@ -130,38 +106,10 @@ const INTENDED: [CeaseSubcode; 4] = [
     CeaseSubcode::OTHER_CONFIGURATION_CHANGE,
 ];
 
-fn bfd_event(transition: &Transition) -> NewEvent {
-    let Transition { from, to, diagnostic, remote_diagnostic, .. } = transition;
-    match to {
-        State::Up => NewEvent::info(EventKind::Bfd, "BFD is up"),
-        State::Init => {
-            NewEvent::info(EventKind::Bfd, "BFD hears the peer, which does not hear us yet")
-        }
-        State::AdminDown | State::Down => {
-            let text = format!(
-                "BFD went from {from} to {to}: {diagnostic}; the peer reports {remote_diagnostic}"
-            );
-            let severity =
-                if transition.is_failure() { Severity::Error } else { Severity::Warning };
-            NewEvent::new(EventKind::Bfd, severity, text)
-        }
-    }
-}
-
-fn update_text(updated: &Updated) -> String {
-    let fields: Vec<_> = updated.changes.iter().map(|change| change.field).collect();
-    let fields = fields.join(", ");
-    if updated.reset {
-        format!("the session was reset to change it: {fields}")
-    } else {
-        format!("the session was changed in place: {fields}")
-    }
-}
-
-fn drain_text(stage: DrainStage) -> &'static str {
-    match stage {
-        DrainStage::Normal => "routes are announced unchanged again",
-        DrainStage::Marked => "routes are marked with GRACEFUL_SHUTDOWN",
-        DrainStage::Withdrawn => "routes are withdrawn",
+fn bfd_severity(transition: &Transition) -> Severity {
+    match transition.to {
+        State::Up | State::Init => Severity::Info,
+        State::AdminDown | State::Down if transition.is_failure() => Severity::Error,
+        State::AdminDown | State::Down => Severity::Warning,
     }
 }
