@@ -172,7 +172,7 @@ impl ResourceBuilder<'_> {
 fn community_text(community: Option<AnyCommunity>) -> String {
     match community {
         Some(AnyCommunity::Standard(value)) => format!("{}:{}", value.0 >> 16, value.0 & 0xffff),
-        Some(AnyCommunity::Large(value)) => value.to_string(),
+        Some(AnyCommunity::Large(value)) => format!("large:{value}"),
         None => String::new(),
     }
 }

@@ -90,7 +90,7 @@ impl fmt::Display for CommunityPattern {
         match self {
             Self::One(Community(value)) => write!(f, "{}:{}", value >> 16, value & 0xffff),
             Self::OfAs(asn) => write!(f, "{asn}:*"),
-            Self::OneLarge(community) => community.fmt(f),
+            Self::OneLarge(community) => write!(f, "large:{community}"),
             Self::OfFunction(global, first) => write!(f, "large:{global}:{first}:*"),
         }
     }
