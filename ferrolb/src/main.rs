@@ -8,6 +8,8 @@ use clap::Parser as _;
 use dlmalloc::GlobalDlmalloc;
 use ferrolb::Failure;
 use ferrolb::cli::{Cli, Command, LogArgs, LogFilter, LogFilterError};
+#[cfg(feature = "top")]
+use ferrolb::commands::top;
 use ferrolb::commands::{
     bfd, check, decode, diff, drain, events, explain, lab, log_level, migrate, peer, peers, pools,
     refresh, replay, router_config, routes, run, services, status,
@@ -97,6 +99,8 @@ async fn ask_process(command: &Command, problems: Problems) -> Result<(), Failur
         Command::Pools(args) => pools::run(args).await,
         Command::Bfd(args) => bfd::run(args).await,
         Command::Events(args) => events::run(args, problems).await,
+        #[cfg(feature = "top")]
+        Command::Top(args) => top::run(args).await,
         Command::Peer(args) => peer::run(args).await,
         Command::Refresh(args) => refresh::run(args).await,
         Command::LogLevel(args) => log_level::run(args).await,

@@ -45,6 +45,23 @@ Examples:
 Times are in UTC. A process keeps a limited number of events. With --follow, a lost connection is
 opened again, and events that were kept are shown then.";
 
+#[cfg(feature = "top")]
+pub(crate) const TOP: &str = "\
+Examples:
+  ferrolb top
+  ferrolb top --interval 500ms --url http://127.0.0.1:7472
+
+Keys:
+  1-6, Tab, Shift-Tab  choose a list
+  j k, arrows          move; PageUp, PageDown, g and G too
+  Enter                explain a Service gate by gate, or show a peer; Esc goes back
+  r                    the routes of a peer
+  /                    filter; Esc clears it
+  p                    only what has a problem
+  q, Ctrl-C            quit
+
+Routes and Services beyond the first 2,000 are not shown: see ferrolb routes and ferrolb services.";
+
 pub(crate) const PEER: &str = "\
 Examples:
   ferrolb peer reset tor1

@@ -34,6 +34,8 @@ use crate::commands::routes::RoutesArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::services::ServicesArgs;
 use crate::commands::status::StatusArgs;
+#[cfg(feature = "top")]
+use crate::commands::top::TopArgs;
 use crate::output::LogFormat;
 
 pub use log_filter::{LogFilter, LogFilterError};
@@ -113,6 +115,13 @@ pub enum Command {
     /// Show what happened in a running process, and what happens: sessions, routes, Services, configuration, drain.
     #[command(after_long_help = help::EVENTS)]
     Events(EventsArgs),
+    /// Show a running process live on the whole terminal.
+    ///
+    /// Lists of peers, Services, routes, pools, BFD sessions and events, which follow each change within a second. Enter
+    /// explains a Service gate by gate, or shows everything about a peer; / filters; ? lists the keys. It changes nothing.
+    #[cfg(feature = "top")]
+    #[command(after_long_help = help::TOP)]
+    Top(TopArgs),
     /// Reset, disable or enable a peer of a running process.
     #[command(after_long_help = help::PEER)]
     Peer(PeerArgs),

@@ -27,4 +27,6 @@ pub mod routes;
 pub mod run;
 pub mod services;
 pub mod status;
+#[cfg(feature = "top")]
+pub mod top;
 mod view;

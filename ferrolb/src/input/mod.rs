@@ -28,4 +28,6 @@ pub use process::ProcessArgs;
 pub use reload::Reload;
 pub(crate) use sources::InputFiles;
 pub(crate) use startup::Startup;
+#[cfg(feature = "top")]
+pub(crate) use view::parse_interval;
 pub use view::{NodeArgs, ViewArgs};

@@ -43,7 +43,7 @@ impl NodeArgs {
 }
 
 /// Parses the time between two views.
-fn parse_interval(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text)?;
     if interval < SHORTEST {
         return Err("expected at least 100ms".to_owned());

@@ -13,6 +13,8 @@ use super::view::{failure, of_node, show};
 use crate::Failure;
 use crate::client::{Client, escaped};
 use crate::input::{NodeArgs, ViewArgs};
+#[cfg(feature = "top")]
+use crate::output::Look;
 use crate::output::{Cell, GREEN, Page, RED, ViewFormat, YELLOW, age, coloured, plain};
 
 /// Arguments of `ferrolb peers`.
@@ -120,6 +122,15 @@ fn path_of(name: &str, node: Option<&str>) -> String {
 fn verdict(peers: &[Peer]) -> Result<(), Failure> {
     let is_up = |peer: &Peer| peer.state == ESTABLISHED;
     if peers.iter().all(is_up) { Ok(()) } else { Err(Failure::Unhealthy) }
+}
+
+/// Returns everything about a peer as text.
+#[cfg(feature = "top")]
+pub(super) fn detail_text(look: Look, peer: &Peer, now: ferrolb_api::Timestamp) -> String {
+    let mut text = Vec::new();
+    // Writing to memory does not fail.
+    let _ = detail::write(&mut text, look, peer, now);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Returns the state of a peer.
