@@ -207,7 +207,8 @@ fn attributes(route: &Route) -> String {
 
 fn pool(pool: &Pool) -> Row {
     let used = pool.ipv4.in_use + pool.ipv6.in_use;
-    let is_full = [&pool.ipv4, &pool.ipv6].iter().any(|usage| usage.total != "0" && usage.free == "0");
+    let is_full =
+        [&pool.ipv4, &pool.ipv6].iter().any(|usage| usage.total != "0" && usage.free == "0");
     let cells = vec![
         pool.name.clone(),
         used.to_string(),
@@ -223,8 +224,11 @@ fn pool(pool: &Pool) -> Row {
 /// Returns the number of free addresses, of both families if the pool has both.
 fn free(pool: &Pool) -> String {
     let families = [&pool.ipv4, &pool.ipv6];
-    let free: Vec<_> =
-        families.iter().filter(|usage| usage.total != "0").map(|usage| large(&usage.free)).collect();
+    let free: Vec<_> = families
+        .iter()
+        .filter(|usage| usage.total != "0")
+        .map(|usage| large(&usage.free))
+        .collect();
     free.join(" + ")
 }
 
@@ -252,8 +256,7 @@ fn bfd(bfd: &Bfd) -> Row {
         bfd.reason.clone().unwrap_or_default(),
     ];
     let severity = if bfd.state == "Up" { Severity::Info } else { Severity::Error };
-    Row::new(cells, severity)
-        .opening(Open::Peer { node: bfd.node.clone(), name: bfd.peer.clone() })
+    Row::new(cells, severity).opening(Open::Peer { node: bfd.node.clone(), name: bfd.peer.clone() })
 }
 
 fn event(event: &Event) -> Row {

@@ -37,7 +37,8 @@ fn app() -> App {
             "announced_by": 0, "nodes": 1, "problem": {"gate": "pool",
                 "reason": "no pool has a free address", "needs_action": true}})),
     ];
-    app.answers.routes = vec![from(json!({"prefix": "172.22.35.70/32", "path_id": 0, "state": "sent",
+    app.answers.routes =
+        vec![from(json!({"prefix": "172.22.35.70/32", "path_id": 0, "state": "sent",
         "state_text": "sent", "age_seconds": 3700, "next_hop": "172.22.35.25", "origin": "IGP",
         "as_path": "64636", "med": 20, "communities": ["64636:100"], "large_communities": [],
         "extended_communities": [], "other_attributes": [], "services": ["mail/smtp"],
@@ -151,9 +152,7 @@ fn enter_opens_the_path_of_a_service() {
     assert!(app.takes_new_wish());
     assert_eq!(app.wish().open, Some(open));
 
-    let gate = |gate: &str, passed: Option<bool>, found: &str| {
-        json!({"gate": gate, "passed": passed, "found": found})
-    };
+    let gate = |gate: &str, passed: Option<bool>, found: &str| json!({"gate": gate, "passed": passed, "found": found});
     let mut session = gate("session", Some(false), "the session with 172.22.35.1:179 is down");
     session["mend"] = json!("start the router");
     app.answers.opened = Some(Opened::Service(Box::new(from(json!({
