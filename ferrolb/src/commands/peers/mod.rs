@@ -126,7 +126,7 @@ fn verdict(peers: &[Peer]) -> Result<(), Failure> {
 
 /// Returns everything about a peer as text.
 #[cfg(feature = "top")]
-pub(super) fn detail_text(look: Look, peer: &Peer, now: ferrolb_api::Timestamp) -> String {
+pub(super) fn detail_text(look: Look, peer: &Peer, now: Timestamp) -> String {
     let mut text = Vec::new();
     // Writing to memory does not fail.
     let _ = detail::write(&mut text, look, peer, now);

@@ -5,8 +5,8 @@
 //!            └─► screen
 //! ```
 //!
-//! Owns the loop and the terminal. [`App`] has the state of the view and knows no terminal; [`screen`] draws it; [`Answers`] is
-//! what the process said last. Nothing here changes the state of the process.
+//! Owns the loop and the terminal. `app` has the state of the view and knows no terminal; `screen` draws it; `answers` is what the
+//! process said last. Nothing here changes the state of the process.
 
 mod answers;
 mod app;
@@ -30,8 +30,7 @@ use crate::Failure;
 use crate::client::Client;
 use crate::input::{PlaceArgs, parse_interval};
 use crate::output::Style;
-use answers::Answers;
-use app::{App, Wish};
+use app::App;
 
 /// Arguments of `ferrolb top`.
 #[derive(Debug, Args)]
