@@ -1,7 +1,7 @@
 //! Pages whose commands are run as printed: each block of `sh`, and after it a block of `text` with the expected output.
 //!
 //! In an expected output, `...` on a line of its own stands for any lines, and within a line for any text. Times and the
-//! width of columns may differ.
+//! width of columns may differ, and blank lines at the end.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -105,7 +105,10 @@ make() { (cd "$ROOT" && $(command make -n "$@" | sed -n 's/.* -- /ferrolb /p') -
         };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let found = self.run(&step.commands);
+            let mut found = self.run(&step.commands);
+            while found.last().is_some_and(String::is_empty) {
+                found.pop();
+            }
             if matches(expected, &found) {
                 return;
             }
