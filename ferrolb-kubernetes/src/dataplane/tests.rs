@@ -33,7 +33,7 @@ async fn kube_proxy_is_asked_before_the_services_are_known() {
     let port = listener.local_addr().unwrap().port();
     let kube_proxy = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        stream.read(&mut [0; 1024]).await.unwrap();
+        assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
         let body = r#"{"lastUpdated": "now"}"#;
         let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
         stream.write_all(answer.as_bytes()).await.unwrap();

@@ -91,7 +91,7 @@ fn queries(value: &Value, into: &mut Vec<String>) {
             for (key, value) in fields {
                 match (key.as_str(), value) {
                     ("expr" | "query", Value::String(text)) if text != "prometheus" => {
-                        into.push(text.clone())
+                        into.push(text.clone());
                     }
                     _ => queries(value, into),
                 }

@@ -10,11 +10,11 @@ pub(crate) enum Expr {
     /// A metric, with the labels that select its series.
     Selector { metric: String, matchers: Vec<Matcher> },
     /// An aggregation, and the labels that it keeps: `None` for `without`, which is not used.
-    Aggregate { by: Vec<String>, of: Box<Expr> },
+    Aggregate { by: Vec<String>, of: Box<Self> },
     /// A function, with its arguments.
-    Call { function: String, of: Vec<Expr> },
+    Call { function: String, of: Vec<Self> },
     /// An operator between two operands.
-    Binary { operator: String, matching: Option<Matching>, left: Box<Expr>, right: Box<Expr> },
+    Binary { operator: String, matching: Option<Matching>, left: Box<Self>, right: Box<Self> },
     /// A number or a string.
     Scalar,
 }
