@@ -276,7 +276,7 @@ async fn the_documentation_lists_all_metrics_of_our_own() {
         .filter(|name| name.starts_with("ferrolb_"))
         .map(|name| {
             let bare = ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end));
-            bare.map_or(name.clone(), str::to_owned)
+            bare.unwrap_or(&name).to_owned()
         })
         .collect();
     let documented: BTreeSet<String> =
