@@ -77,7 +77,7 @@ async fn keys_of_tcp_ao_work_or_the_refusal_explains_why_not() {
             Err(error) => {
                 let expected = "this kernel has no TCP-AO, which needs Linux 6.7 or later, built with \
                                 CONFIG_TCP_AO";
-                assert!(error.to_string().ends_with(expected), "{error}");
+                assert!(format!("{error:#}").ends_with(expected), "{error:#}");
                 assert!(matches!(error, SpeakerError::Socket { .. }), "{error:?}");
                 assert!(router.peers().is_empty());
                 continue;

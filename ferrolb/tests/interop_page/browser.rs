@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use thirtyfour::{
-    ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
-};
+
+use crate::web_driver::{Key, WebDriver};
 
 /// How long a page may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -59,8 +58,6 @@ impl Browser {
         let port = port_of(&mut driver_process);
 
         let profile = tempfile::tempdir().expect("a profile");
-        let mut capabilities = DesiredCapabilities::chrome();
-        capabilities.set_binary(CHROMIUM).expect("the browser");
         let flags = [
             "--headless",
             "--no-sandbox",
@@ -73,18 +70,11 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--hide-scrollbars",
         ];
-        for flag in flags {
-            capabilities.add_arg(flag).expect("a flag");
-        }
-        let directory = format!("--user-data-dir={}", profile.path().display());
-        capabilities.add_arg(&directory).expect("a flag");
-        for log in ["browser", "performance"] {
-            capabilities.set_logging_prefs(log, LoggingPrefsLogLevel::All).expect("a log");
-        }
+        let mut flags: Vec<_> = flags.map(str::to_owned).into();
+        flags.push(format!("--user-data-dir={}", profile.path().display()));
 
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), capabilities)
-            .await
-            .expect("a window of Chromium");
+        let options = json!({"binary": CHROMIUM, "args": flags});
+        let driver = WebDriver::start(port, options).await;
         Self { driver, driver_process, _profile: profile }
     }
 
@@ -100,12 +90,12 @@ impl Browser {
     }
 
     async fn command(&self, method: &str, parameters: Value) {
-        self.driver.cdp().send_raw(method, parameters).await.expect("a command of DevTools");
+        self.driver.dev_tools(method, parameters).await;
     }
 
     /// Opens an address.
     pub(crate) async fn open(&self, url: &str) {
-        self.driver.goto(url).await.expect("the page");
+        self.driver.open(url).await;
     }
 
     /// Goes to another view of the open page.
@@ -116,16 +106,16 @@ impl Browser {
 
     /// Runs a script in the page.
     pub(crate) async fn eval<T: DeserializeOwned>(&self, script: &str, with: Vec<Value>) -> T {
-        let result = self.driver.execute(script, with).await;
+        let result = self.driver.execute(script, &with).await;
         let result = result.unwrap_or_else(|error| panic!("{script}: {error}"));
-        result.convert().unwrap_or_else(|error| panic!("{script}: {error}"))
+        serde_json::from_value(result).unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// Runs a script that calls its last argument with the result.
     pub(crate) async fn eval_async<T: DeserializeOwned>(&self, script: &str) -> T {
-        let result = self.driver.execute_async(script, vec![]).await;
+        let result = self.driver.execute_async(script).await;
         let result = result.unwrap_or_else(|error| panic!("{script}: {error}"));
-        result.convert().unwrap_or_else(|error| panic!("{script}: {error}"))
+        serde_json::from_value(result).unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// Returns the text that a reader sees in the main part.
@@ -139,7 +129,7 @@ impl Browser {
         let script = format!("return Boolean({condition});");
         while !self.eval::<bool>(&script, vec![]).await {
             if Instant::now() > deadline {
-                let title = self.driver.title().await.unwrap_or_default();
+                let title = self.driver.title().await;
                 panic!("{what} does not come to be: {title:?}\n{}", self.text().await);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -155,15 +145,12 @@ impl Browser {
 
     /// Types into a field.
     pub(crate) async fn type_into(&self, field: &str, text: &str) {
-        let field = self.driver.find(thirtyfour::By::Css(field)).await.expect("the field");
-        field.clear().await.expect("an empty field");
-        field.send_keys(text).await.expect("keys");
+        self.driver.type_into(field, text).await;
     }
 
-    /// Presses keys, wherever the focus is.
-    pub(crate) async fn press(&self, keys: thirtyfour::Key) {
-        let keys = self.driver.action_chain().send_keys(keys);
-        keys.perform().await.expect("keys");
+    /// Presses a key, wherever the focus is.
+    pub(crate) async fn press(&self, key: Key) {
+        self.driver.press(key).await;
     }
 
     /// Panics if axe finds a violation in the page, or the page is wider than the window.
@@ -188,18 +175,17 @@ impl Browser {
 
     /// Panics if the page has logged an error or a warning since the last call.
     pub(crate) async fn assert_no_errors(&self) {
-        let log = self.driver.get_log("browser").await.expect("the console");
-        let errors: Vec<_> =
-            log.iter().map(|one| format!("{}: {}", one.level, one.message)).collect();
-        assert!(errors.is_empty(), "the page logs {errors:#?}");
+        let log = self.driver.log("browser").await;
+        assert!(log.is_empty(), "the page logs {log:#?}");
     }
 
     /// Panics if the page has sent a request to another origin.
     pub(crate) async fn assert_only_asks(&self, origin: &str) {
-        let log = self.driver.get_log("performance").await.expect("the requests");
+        let log = self.driver.log("performance").await;
         let mut requests = 0;
         for entry in log {
-            let message: Value = serde_json::from_str(&entry.message).expect("a message");
+            let message: Value = serde_json::from_str(entry["message"].as_str().expect("a text"))
+                .expect("a message");
             let message = &message["message"];
             let parameters = &message["params"];
             let document = parameters["documentURL"].as_str().unwrap_or_default();
@@ -216,12 +202,12 @@ impl Browser {
 
     /// Takes a picture of the window.
     pub(crate) async fn picture(&self, file: &Path) {
-        self.driver.screenshot(file).await.expect("a picture");
+        std::fs::write(file, self.driver.screenshot().await).expect("a picture");
     }
 
     /// Closes the window.
     pub(crate) async fn end(self) {
-        self.driver.clone().quit().await.expect("the end of Chromium");
+        self.driver.quit().await;
     }
 }
 
@@ -242,7 +228,7 @@ fn port_of(process: &mut Child) -> u16 {
         let (_, port) = line.split_once("started successfully on port ")?;
         port.trim_end_matches('.').parse().ok()
     });
-    // Somebody must read on, or it blocks.
+    // It must be read on, or it blocks.
     std::thread::spawn(move || lines.for_each(drop));
     found.expect("the port of chromedriver")
 }

@@ -1,8 +1,8 @@
 //! The page of `ferrolb lab`: the reference cluster, whose files change while the page is open.
 
+use crate::web_driver::Key;
 use serde_json::json;
 use test_peers::requested;
-use thirtyfour::Key;
 
 use crate::browser::{Browser, DARK, LIGHT, Look, PHONE};
 use crate::world::{Manifests, Process, ferrolb};

@@ -10,6 +10,7 @@
 mod browser;
 mod lab;
 mod run;
+mod web_driver;
 #[path = "../cli/world.rs"]
 #[expect(dead_code, reason = "these tests need a part of it")]
 mod world;
