@@ -8,6 +8,8 @@ use clap::Parser as _;
 use dlmalloc::GlobalDlmalloc;
 use ferrolb::Failure;
 use ferrolb::cli::{Cli, Command, LogArgs, LogFilter, LogFilterError};
+#[cfg(feature = "bundle")]
+use ferrolb::commands::support_bundle;
 #[cfg(feature = "top")]
 use ferrolb::commands::top;
 use ferrolb::commands::{
@@ -106,6 +108,8 @@ async fn ask_process(command: &Command, problems: Problems) -> Result<(), Failur
         Command::LogLevel(args) => log_level::run(args).await,
         Command::Drain(args) => drain::run(args).await,
         Command::Undrain(args) => drain::undrain(args).await,
+        #[cfg(feature = "bundle")]
+        Command::SupportBundle(args) => support_bundle::run(args, problems).await,
         other => Err(Failure::Unusable(format!("unknown command {other:?}"))),
     }
 }

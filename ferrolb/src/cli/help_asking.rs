@@ -157,3 +157,17 @@ Exit codes:
 pub(crate) const UNDRAIN: &str = "\
 Examples:
   ferrolb undrain";
+
+pub(crate) const SUPPORT_BUNDLE: &str = "\
+Examples:
+  ferrolb support-bundle
+  ferrolb support-bundle --socket /run/ferrolb/kube1.sock --output kube1.tar.gz
+
+README.txt in the archive lists its files, and says how to add the logs. Passwords, data of Secrets and
+annotations of other programs are removed; addresses and names are not. In a pod, whose file system
+is read-only, `--output -` writes to stdout:
+kubectl -n ferrolb-system exec POD -- /ferrolb support-bundle --output - > kube1.tar.gz
+
+Exit codes:
+  0  written; errors.txt in the archive names the answers that are missing
+  2  wrong usage, or the file exists or cannot be written";

@@ -34,6 +34,8 @@ use crate::commands::routes::RoutesArgs;
 use crate::commands::run::RunArgs;
 use crate::commands::services::ServicesArgs;
 use crate::commands::status::StatusArgs;
+#[cfg(feature = "bundle")]
+use crate::commands::support_bundle::SupportBundleArgs;
 #[cfg(feature = "top")]
 use crate::commands::top::TopArgs;
 use crate::output::LogFormat;
@@ -139,6 +141,13 @@ pub enum Command {
     /// End the drain of a running process's node.
     #[command(after_long_help = help::UNDRAIN)]
     Undrain(UndrainArgs),
+    /// Collect everything that a running process says about itself in one archive, without secrets.
+    ///
+    /// Status, peers, routes, Services, explanations of problems, pools, BFD, events, metrics, configuration, and facts about
+    /// the machine. An answer that fails is noted in the archive.
+    #[cfg(feature = "bundle")]
+    #[command(after_long_help = help::SUPPORT_BUNDLE)]
+    SupportBundle(SupportBundleArgs),
     /// Check a configuration before applying it.
     ///
     /// Reports all errors and warnings in all files at once, as FILE:LINE:COLUMN with the line in question. Needs no

@@ -99,6 +99,14 @@ impl Client {
         Ok(EventStream::new(connection))
     }
 
+    /// Returns the number of the process behind a socket. `None` over TCP, and for a process of another PID namespace.
+    #[cfg(feature = "bundle")]
+    pub(crate) async fn process_id(&self) -> Option<i32> {
+        let Place::Socket(path) = &self.place else { return None };
+        let id = sockets::process_id(path).await?;
+        (id > 0).then_some(id)
+    }
+
     pub(crate) fn parse<T: DeserializeOwned>(
         &self,
         path: &str,

@@ -36,6 +36,13 @@ impl Sockets {
     }
 }
 
+/// Returns the number of the process that listens on a socket, as this process sees it.
+#[cfg(feature = "bundle")]
+pub(super) async fn process_id(path: &Path) -> Option<i32> {
+    let connected = timeout(TIMEOUT, UnixStream::connect(path)).await.ok()?.ok()?;
+    connected.peer_cred().ok()?.pid()
+}
+
 /// Returns true if a socket belongs to this user or to the system. Others may write to the directory for temporary files.
 fn is_trusted(path: &Path) -> bool {
     let own = rustix::process::geteuid().as_raw();

@@ -27,6 +27,8 @@ pub mod routes;
 pub mod run;
 pub mod services;
 pub mod status;
+#[cfg(feature = "bundle")]
+pub mod support_bundle;
 #[cfg(feature = "top")]
 pub mod top;
 mod view;

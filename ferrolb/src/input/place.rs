@@ -1,5 +1,6 @@
 //! The arguments that say which process to ask.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -46,7 +47,7 @@ impl PlaceArgs {
             format!("this user may not use {}: run the command as its owner", path.display())
         });
         match live.len() {
-            0 => Ok(Found { client: Client::new(place_of(DEFAULT_URL)?), note }),
+            0 => Ok(Found { client: Client::new(place_of(&default_url())?), note }),
             1 => Ok(Found { client: Client::new(Place::Socket(live.remove(0))), note: None }),
             _ => {
                 let live: Vec<_> = live.iter().map(|path| path.display().to_string()).collect();
@@ -86,6 +87,21 @@ impl PlaceArgs {
     }
 }
 
+/// Returns the URL of the process if nothing names another: that of the pod's speaker, or else the default one of `run`.
+fn default_url() -> String {
+    let [address, port] = [ADDRESS_VARIABLE, PORT_VARIABLE].map(|name| std::env::var(name).ok());
+    url_at(address.as_deref(), port.as_deref())
+}
+
+/// Returns the URL at this address and port. A process that listens at all addresses also listens on loopback.
+fn url_at(address: Option<&str>, port: Option<&str>) -> String {
+    let address = address.and_then(|address| address.parse::<IpAddr>().ok());
+    let address = address.filter(|address| !address.is_unspecified());
+    let port = port.and_then(|port| port.parse().ok()).filter(|port| *port != 0);
+    let address = address.unwrap_or_else(|| Ipv4Addr::LOCALHOST.into());
+    format!("http://{}", SocketAddr::new(address, port.unwrap_or(DEFAULT_PORT)))
+}
+
 fn place_of(url: &str) -> Result<Place, Failure> {
     Place::of_url(url).ok_or_else(|| {
         Failure::Unusable(format!("--url {url}: expected http://ADDRESS:PORT, without a path"))
@@ -94,4 +110,26 @@ fn place_of(url: &str) -> Result<Place, Failure> {
 
 const SOCKET_VARIABLE: &str = "FERROLB_SOCKET";
 const URL_VARIABLE: &str = "FERROLB_URL";
-const DEFAULT_URL: &str = "http://127.0.0.1:7472";
+const DEFAULT_PORT: u16 = 7472;
+/// The variables with which the manifests say where a speaker serves. A command in its pod has them, too.
+const ADDRESS_VARIABLE: &str = "FERROLB_HTTP_ADDRESS";
+const PORT_VARIABLE: &str = "FERROLB_HTTP_PORT";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_in_a_pod_asks_its_speaker() {
+        assert_eq!(url_at(None, None), "http://127.0.0.1:7472");
+        assert_eq!(url_at(Some("172.22.35.25"), None), "http://172.22.35.25:7472");
+        assert_eq!(url_at(Some("fd00::25"), Some("7473")), "http://[fd00::25]:7473");
+        for (address, port) in [("0.0.0.0", "0"), ("::", ""), ("", "http"), ("kube1", "70000")] {
+            assert_eq!(
+                url_at(Some(address), Some(port)),
+                "http://127.0.0.1:7472",
+                "{address} {port}"
+            );
+        }
+    }
+}

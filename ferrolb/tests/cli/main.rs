@@ -6,6 +6,8 @@ mod answers;
 mod api;
 mod ask;
 mod asked;
+#[cfg(feature = "bundle")]
+mod bundle;
 mod check;
 mod decode;
 mod documentation;
