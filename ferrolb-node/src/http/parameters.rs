@@ -12,7 +12,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::api::Refused;
 
-/// The decoded parameters that nobody has taken yet.
+/// The decoded parameters that have not been read yet.
 #[derive(Debug)]
 pub(super) struct Parameters {
     values: BTreeMap<String, String>,

@@ -1,6 +1,6 @@
 //! [`Streaming`]: whether a connection carries a stream, and when its reader last took something.
 //!
-//! A stream may live longer than other responses. It must not live on if nobody reads it.
+//! A stream may live longer than other responses. It must end if its reader stops reading.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

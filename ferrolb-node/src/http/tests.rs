@@ -270,7 +270,7 @@ async fn a_socket_belongs_to_one_process_and_one_user() {
     let error = SocketFile::create(path.clone()).await.unwrap_err();
     assert!(error.to_string().contains("another process listens on"), "{error}");
 
-    // Nobody listens on it any more, as after a crash.
+    // No process listens on it any more, as after a crash.
     drop(listener);
     let (second, _listener) = SocketFile::create(path.clone()).await.unwrap();
     drop(file);

@@ -98,7 +98,7 @@ async fn follow(
             _ = &mut interrupted => return Ok(()),
             () = sleep(RETRY_AFTER) => {}
         }
-        // The numbers of a process that was started again begin anew.
+        // A process that was started again counts from 1.
         if let Ok(started) = started_at(client).await
             && started != process
         {

@@ -46,7 +46,7 @@ fn the_book_has_each_page_with_the_anchors_that_links_name() {
     }
 }
 
-/// Operators may read the book without a connection to the internet, and nobody else learns what they read.
+/// Operators may read the book without a connection to the internet, and no other site learns what they read.
 fn assert_asks_no_other_site(page: &Path, html: &str) {
     for (tag, attribute) in [("<link ", "href=\""), ("<script ", "src=\""), ("<img ", "src=\"")] {
         for element in html.split(tag).skip(1) {
