@@ -13,8 +13,8 @@ use crate::world::{Manifests, Process, ferrolb, printed, reference, text, wait_u
 fn lab(dir: &Path, sockets: &Path) -> (Process, Place, Place) {
     let path = sockets.join("lab.sock");
     let process = Process::lab(dir, &["--http", "127.0.0.1:0", "--socket", path.to_str().unwrap()]);
-    let line = process.error(|line| line.contains("this lab answers at http://"));
-    (process, place(line.split("http://").nth(1).unwrap()), place(&path))
+    let line = process.error(|line| line.contains("watch this lab at http://"));
+    (process, place(line.split("http://").nth(1).unwrap().trim_end_matches('/')), place(&path))
 }
 
 /// Starts the process of the node kube1 with a socket. Returns its places.
