@@ -18,6 +18,7 @@ use crate::discovery;
 use crate::failure::Failure;
 use crate::faults::Faults;
 use crate::path::{self, ObjectPath, Target};
+use crate::pod_proxy;
 use crate::request_log::{RecordedRequest, RequestLog};
 use crate::resource::{Resource, Resources};
 use crate::schema::Schemas;
@@ -65,7 +66,11 @@ pub(crate) async fn handle(
         headers: &headers,
         body: &body,
     };
-    let mut answer = request.answer().unwrap_or_else(|failure| failure.into_response());
+    let answer = match path::parse(uri.path()) {
+        Some(Target::PodProxy { pod, port, path }) => request.proxy(&pod, &port, &path).await,
+        _ => request.answer(),
+    };
+    let mut answer = answer.unwrap_or_else(|failure| failure.into_response());
 
     if let Some(Ok(date)) = state.faults.date().map(HeaderValue::try_from) {
         answer.headers_mut().insert(header::DATE, date);
@@ -99,8 +104,28 @@ impl RequestHandler<'_> {
                 let list = discovery::resource_list(&read(&self.state.resources), &group, &version);
                 Ok(Json(list.ok_or_else(Failure::no_such_path)?).into_response())
             }
+            Target::PodProxy { .. } => Err(Failure::no_such_path()),
             Target::Objects(path) => self.objects(&path),
         }
+    }
+
+    /// Sends a GET on to a pod.
+    async fn proxy(&self, pod: &ObjectPath, port: &str, path: &str) -> Answer {
+        let selector = Selector::default();
+        if self.method != Method::GET {
+            return Err(Failure::not_allowed());
+        }
+        self.authorize(pod, "get", &selector)?;
+
+        let key = ObjectKey {
+            resource: pod.plural.clone(),
+            namespace: pod.namespace.clone().unwrap_or_default(),
+            name: pod.name.clone().unwrap_or_default(),
+        };
+        let object = self.state.store.get(&key);
+        let object = object.ok_or_else(|| Failure::not_found("pods", &key.name))?;
+        let query = self.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        pod_proxy::get(&object, port, &format!("{path}{query}")).await
     }
 
     fn token(&self) -> Option<&str> {

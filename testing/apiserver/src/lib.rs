@@ -36,6 +36,7 @@ mod failure;
 mod faults;
 mod handler;
 mod path;
+mod pod_proxy;
 mod request_log;
 mod resource;
 mod schema;

@@ -19,6 +19,13 @@ pub(crate) enum Target {
         group: String,
         version: String,
     },
+    /// `/api/v1/namespaces/NAMESPACE/pods/NAME:PORT/proxy/..`
+    PodProxy {
+        pod: ObjectPath,
+        port: String,
+        /// The path that the pod gets.
+        path: String,
+    },
     /// Objects of a resource, or a single object.
     Objects(ObjectPath),
 }
@@ -46,6 +53,20 @@ pub(crate) fn parse(path: &str) -> Option<Target> {
         ["apis", group, version, rest @ ..] => (*group, *version, rest),
         _ => return None,
     };
+
+    if let ("", ["namespaces", namespace, "pods", pod, "proxy", path @ ..]) = (group, rest) {
+        let (name, port) = pod.split_once(':').unwrap_or((pod, "80"));
+        let pod = ObjectPath {
+            group: String::new(),
+            version: version.to_owned(),
+            plural: "pods".to_owned(),
+            namespace: some(namespace),
+            name: some(name),
+            subresource: some("proxy"),
+        };
+        let path = format!("/{}", path.join("/"));
+        return Some(Target::PodProxy { pod, port: port.to_owned(), path });
+    }
 
     let (group, version) = (group.to_owned(), version.to_owned());
     let (namespace, plural, name, subresource) = match rest {
@@ -127,6 +148,13 @@ mod tests {
         assert_eq!((peers.group.as_str(), peers.version.as_str()), ("metallb.io", "v1beta2"));
         assert_eq!(place("/api/v1/namespaces/mail").name.as_deref(), Some("mail"));
         assert_eq!(parse("/nowhere"), None);
+
+        let proxied = parse("/api/v1/namespaces/lb/pods/speaker-x:7472/proxy/v1/status");
+        let Some(Target::PodProxy { pod, port, path }) = proxied else { panic!("{proxied:?}") };
+        assert_eq!(
+            (pod.name.as_deref(), &*port, &*path),
+            (Some("speaker-x"), "7472", "/v1/status")
+        );
     }
 
     #[test]
