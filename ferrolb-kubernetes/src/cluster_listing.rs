@@ -72,7 +72,7 @@ pub fn list_cluster(
 
 /// Returns the namespaces to search, the likeliest first. The context's `default` comes last, since a context that names no
 /// namespace has it, too.
-fn candidates(preferred: &BTreeSet<String>, context: &str) -> Vec<String> {
+pub(super) fn candidates(preferred: &BTreeSet<String>, context: &str) -> Vec<String> {
     let mut all: Vec<&str> = preferred.iter().map(String::as_str).collect();
     if context == "default" {
         all.extend(DEFAULT_NAMESPACES);
@@ -129,7 +129,7 @@ async fn configuration(
 }
 
 /// Lists all objects of a resource, or the one of this name.
-async fn list(
+pub(super) async fn list(
     client: &Client,
     kind: Kind,
     namespace: Option<&str>,
@@ -270,7 +270,7 @@ fn note_unsendable(state: &mut SessionState, session: &Value) {
 
 /// Returns the time of the API server, whose clock is closer to those of the speakers than the local one. Falls back to the
 /// local clock if its response has no time.
-async fn time_of_server(client: &Client) -> Timestamp {
+pub(super) async fn time_of_server(client: &Client) -> Timestamp {
     let Ok(request) = http::Request::get("/version").body(Body::empty()) else {
         return Timestamp::now();
     };

@@ -12,6 +12,8 @@
 //! client                   the connection to the API server
 //! reachability             the log lines about its outages
 //! cluster_listing          a snapshot of the objects of a cluster, for commands
+//! cluster_overview         all nodes as they report, for `status --cluster`
+//! speaker_pod              a speaker, asked through the API server
 //!
 //! status_writer            the queue of all status writes
 //! status_object            an object in which a program reports its own status
@@ -47,6 +49,7 @@ mod announcement_events;
 mod announcer;
 mod client;
 mod cluster_listing;
+mod cluster_overview;
 mod config_problems;
 mod configuration_state;
 mod controller;
@@ -73,6 +76,7 @@ mod service_status;
 mod service_status_writer;
 mod speaker;
 mod speaker_facts;
+mod speaker_pod;
 mod speaker_reports;
 mod status_object;
 mod status_writer;
@@ -82,7 +86,9 @@ pub mod election;
 pub mod lease;
 
 pub use cluster_listing::list_cluster;
+pub use cluster_overview::{ClusterOverview, NodeCondition, NodeReport, PendingService};
 pub use controller::controller;
 pub use dataplane::DataplaneOptions;
 pub use options::{ClusterOptions, ControllerOptions, OnExit, SpeakerOptions};
 pub use speaker::speaker;
+pub use speaker_pod::{SpeakerAnswer, SpeakerPod};

@@ -102,7 +102,7 @@ pub(super) struct NodeConditions {
 /// The type of the condition that the speaker announces what it should.
 pub(super) const READY: &str = "Ready";
 /// The type of the condition that something is not as it should be.
-const DEGRADED: &str = "Degraded";
+pub(super) const DEGRADED: &str = "Degraded";
 
 /// A problem.
 struct Problem {

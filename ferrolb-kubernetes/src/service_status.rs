@@ -55,7 +55,7 @@ const POOL: &str = "metallb.io/ip-allocated-from-pool";
 /// The field manager of everything that the controller writes.
 pub(super) const MANAGER: &str = "ferrolb-controller";
 /// The type of our condition.
-const CONDITION: &str = "ferrolb.io/AddressAssigned";
+pub(super) const CONDITION: &str = "ferrolb.io/AddressAssigned";
 
 fn metadata_text<'a>(object: &'a ObjectTree, key: &str) -> &'a str {
     object.text(&["metadata", key]).unwrap_or_default()

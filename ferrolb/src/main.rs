@@ -4,7 +4,6 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser as _;
 use dlmalloc::GlobalDlmalloc;
 use ferrolb::Failure;
 use ferrolb::cli::{Cli, Command, LogArgs, LogFilter, LogFilterError};
@@ -33,7 +32,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 static ALLOCATOR: GlobalDlmalloc = GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = parse();
     let problems = Problems::new(cli.log.log_format);
 
     let result = init_log(&cli).and_then(|log_level| run_command(cli.command, log_level, problems));
@@ -44,6 +43,14 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit_code())
         }
     }
+}
+
+/// Reads the command line.
+fn parse() -> Cli {
+    #[cfg(feature = "kubernetes")]
+    return Cli::parse_as_invoked();
+    #[cfg(not(feature = "kubernetes"))]
+    clap::Parser::parse()
 }
 
 fn run_command(command: Command, log_level: LogLevel, problems: Problems) -> Result<(), Failure> {

@@ -5,13 +5,18 @@ Examples:
   ferrolb status
   ferrolb status --watch
   ferrolb status --url http://127.0.0.1:7472 --output json
+  ferrolb status --cluster
+  ferrolb status --cluster --node kube1
 
 The process is the only one on this machine, or the one that --socket or --url names. Without
 -o wide, only as many problems are shown as fit on a screen of 24 lines.
 
+With --cluster, all nodes are shown as their speakers report them, and the Services without an address.
+Under the name kubectl-ferrolb, this program is a plugin of kubectl: `kubectl ferrolb status`.
+
 Exit codes:
   0  no problem keeps traffic away
-  1  a problem of severity ERROR keeps traffic away, or the process is not ready
+  1  a problem of severity ERROR keeps traffic away, or the process or a node is not ready
   2  wrong usage, or the process does not answer";
 
 pub(crate) const PEERS: &str = "\

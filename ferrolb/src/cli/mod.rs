@@ -5,6 +5,8 @@
 mod help;
 mod help_asking;
 mod log_filter;
+#[cfg(feature = "kubernetes")]
+mod plugin;
 
 use clap::{Args, Parser, Subcommand};
 

@@ -44,6 +44,11 @@ impl Connection {
                 Place::Tcp { authority, .. } => {
                     Self::over(TcpStream::connect(authority).await?, place).await
                 }
+                #[cfg(feature = "kubernetes")]
+                Place::Pod(_) => {
+                    let error = "the API server carries no streams and no actions, only answers";
+                    Err(io::Error::new(io::ErrorKind::Unsupported, error))
+                }
             }
         };
 

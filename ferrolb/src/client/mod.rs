@@ -60,7 +60,29 @@ impl Client {
     ///
     /// As for [`get`](Self::get); also an answer of more than `limit` octets.
     pub(crate) async fn get_raw(&self, path: &str, limit: usize) -> Result<Bytes, ClientError> {
+        #[cfg(feature = "kubernetes")]
+        if let Place::Pod(pod) = &self.place {
+            return self.get_from_pod(pod, path, limit).await;
+        }
         self.exchange(Method::GET, path, Bytes::new(), limit).await
+    }
+
+    #[cfg(feature = "kubernetes")]
+    async fn get_from_pod(
+        &self,
+        pod: &ferrolb_kubernetes::SpeakerPod,
+        path: &str,
+        limit: usize,
+    ) -> Result<Bytes, ClientError> {
+        let answer = pod.get(path, limit).await.map_err(|error| ClientError::Unreachable {
+            place: self.place.to_string(),
+            error: error.to_string(),
+        })?;
+        match StatusCode::from_u16(answer.status) {
+            Ok(StatusCode::OK) => Ok(answer.body),
+            Ok(status) => Err(self.refused(path, status, &answer.body)),
+            Err(error) => Err(self.invalid(path, error)),
+        }
     }
 
     /// Returns the answer to a POST of this value.

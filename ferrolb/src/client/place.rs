@@ -15,6 +15,9 @@ pub(crate) enum Place {
         /// The URL, as the user gave it.
         url: String,
     },
+    /// A speaker of a cluster, through the API server, which only reads.
+    #[cfg(feature = "kubernetes")]
+    Pod(Box<ferrolb_kubernetes::SpeakerPod>),
 }
 
 impl Place {
@@ -34,11 +37,23 @@ impl Place {
         Some(Self::Tcp { authority, url: url.strip_suffix('/').unwrap_or(url).to_owned() })
     }
 
+    /// Returns true if the process may be on this machine.
+    #[cfg(feature = "bundle")]
+    pub(crate) fn may_be_here(&self) -> bool {
+        match self {
+            Self::Socket(_) | Self::Tcp { .. } => true,
+            #[cfg(feature = "kubernetes")]
+            Self::Pod(_) => false,
+        }
+    }
+
     /// Returns the value of the Host header field.
     pub(super) fn host(&self) -> &str {
         match self {
             Self::Socket(_) => "localhost",
             Self::Tcp { authority, .. } => authority,
+            #[cfg(feature = "kubernetes")]
+            Self::Pod(_) => "localhost",
         }
     }
 }
@@ -52,6 +67,8 @@ impl fmt::Display for Place {
         match self {
             Self::Socket(path) => write!(f, "{}", path.display()),
             Self::Tcp { url, .. } => write!(f, "{url}"),
+            #[cfg(feature = "kubernetes")]
+            Self::Pod(pod) => write!(f, "{pod}"),
         }
     }
 }

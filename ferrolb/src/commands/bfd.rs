@@ -29,7 +29,7 @@ pub struct BfdArgs {
 ///
 /// The process does not answer, or a session is not Up.
 pub async fn run(args: &BfdArgs) -> Result<(), Failure> {
-    show(&args.view, async |client: &Client, page: &mut Page<'_>| {
+    show(&args.view, args.node.node.as_deref(), async |client: &Client, page: &mut Page<'_>| {
         let octets = client.get_raw(PATH, MAX_SESSIONS).await.map_err(failure)?;
         let mut list: BfdList = client.parse(PATH, &octets)?;
         list.sessions.retain(|session| args.node.includes(&session.node));

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::view::{failure, on_stdout};
 use crate::Failure;
 use crate::client::{Client, StreamItem};
-use crate::input::{NodeArgs, PlaceArgs};
+use crate::input::{InClusterArgs, NodeArgs, PlaceArgs};
 use crate::output::{DIM, Look, Page, Problems, RED, ViewFormat, YELLOW, fold};
 
 /// Arguments of `ferrolb events`.
@@ -34,6 +34,9 @@ pub struct EventsArgs {
     /// The process to ask.
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// The cluster to ask instead.
+    #[command(flatten)]
+    pub cluster: InClusterArgs,
 }
 
 /// A page of events that keeps each of them as the process sent it.
@@ -49,7 +52,8 @@ struct RawPage {
 ///
 /// The process does not answer. With `--follow`, only if it does not at the start.
 pub async fn run(args: &EventsArgs, problems: Problems) -> Result<(), Failure> {
-    on_stdout(&args.place, args.output, async |client: &Client, page: &mut Page<'_>| {
+    let found = args.cluster.find(&args.place, args.node.node.as_deref()).await?;
+    on_stdout(&found, args.output, async |client: &Client, page: &mut Page<'_>| {
         if args.follow {
             return follow(client, page, args, problems).await;
         }

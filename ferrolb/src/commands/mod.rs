@@ -3,6 +3,8 @@
 mod action;
 pub mod bfd;
 pub mod check;
+#[cfg(feature = "kubernetes")]
+mod cluster_status;
 #[cfg(feature = "manual")]
 pub mod completions;
 pub mod decode;

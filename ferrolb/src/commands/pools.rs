@@ -8,7 +8,7 @@ use ferrolb_api::{AddressHolders, Pool, PoolList, PoolUsage};
 use super::view::{failure, show};
 use crate::Failure;
 use crate::client::{Client, Pages, escaped};
-use crate::input::ViewArgs;
+use crate::input::{ClusterNodeArgs, ViewArgs};
 use crate::output::{
     BOLD, Cell, Look, Page, RED, Table, ViewFormat, YELLOW, coloured, counted, plain,
 };
@@ -20,6 +20,9 @@ pub struct PoolsArgs {
     /// Show who holds the addresses of this pool. Default: a table of all pools.
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
+    /// The speaker, in a cluster.
+    #[command(flatten)]
+    pub node: ClusterNodeArgs,
     /// The process, and the form of its answer.
     #[command(flatten)]
     pub view: ViewArgs,
@@ -31,7 +34,8 @@ pub struct PoolsArgs {
 ///
 /// The process does not answer, or it has no such pool.
 pub async fn run(args: &PoolsArgs) -> Result<(), Failure> {
-    show(&args.view, async |client: &Client, page: &mut Page<'_>| match &args.name {
+    let node = args.node.of(&args.view.cluster)?;
+    show(&args.view, node, async |client: &Client, page: &mut Page<'_>| match &args.name {
         None => show_all(client, page).await,
         Some(name) => {
             let path = format!("{PATH}/{}", escaped(name));

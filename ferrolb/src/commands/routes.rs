@@ -62,7 +62,7 @@ struct RawPage {
 ///
 /// The process does not answer, or it has no such peer.
 pub async fn run(args: &RoutesArgs) -> Result<(), Failure> {
-    show(&args.view, async |client: &Client, page: &mut Page<'_>| {
+    show(&args.view, args.node.node.as_deref(), async |client: &Client, page: &mut Page<'_>| {
         let list: PeerList = client.get(super::peers::PATH).await.map_err(failure)?;
         let mut peers: Vec<(String, Option<String>)> = Vec::new();
         for peer in list.peers.into_iter().filter(|peer| args.node.includes(&peer.node)) {

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::view::{failure, show};
 use crate::Failure;
 use crate::client::{Client, Pages};
-use crate::input::ViewArgs;
+use crate::input::{ClusterNodeArgs, ViewArgs};
 use crate::output::{
     BOLD, Cell, DIM, GREEN, Look, Page, RED, Table, ViewFormat, YELLOW, coloured, plain,
 };
@@ -22,6 +22,9 @@ pub struct ServicesArgs {
     /// Only Services with a problem that an operator should do something about.
     #[arg(long)]
     pub problems: bool,
+    /// The speaker, in a cluster.
+    #[command(flatten)]
+    pub node: ClusterNodeArgs,
     /// The process, and the form of its answer.
     #[command(flatten)]
     pub view: ViewArgs,
@@ -39,7 +42,8 @@ struct RawPage {
 ///
 /// The process does not answer; or with `--problems`, there is one.
 pub async fn run(args: &ServicesArgs) -> Result<(), Failure> {
-    show(&args.view, async |client: &Client, page: &mut Page<'_>| {
+    let node = args.node.of(&args.view.cluster)?;
+    show(&args.view, node, async |client: &Client, page: &mut Page<'_>| {
         let problems = args.problems.then_some("true");
         let pages = Pages::new(client, "/v1/services", &[("problems", problems)]);
         let count = write_all(page, client, pages, args.problems).await?;

@@ -11,7 +11,7 @@ use ferrolb_api::{
 use super::view::{failure, show};
 use crate::Failure;
 use crate::client::Client;
-use crate::input::ViewArgs;
+use crate::input::{ClusterNodeArgs, ViewArgs};
 use crate::output::{
     BOLD, Cell, Fields, GREEN, Look, Page, RED, ViewFormat, YELLOW, age, ago, coloured, fold, plain,
 };
@@ -20,18 +20,27 @@ use crate::output::{
 #[derive(Debug, Args)]
 #[non_exhaustive]
 pub struct StatusArgs {
+    /// The speaker, in a cluster.
+    #[command(flatten)]
+    pub node: ClusterNodeArgs,
     /// The process, and the form of its answer.
     #[command(flatten)]
     pub view: ViewArgs,
 }
 
-/// Shows the status of a process.
+/// Shows the status of a process, or of all nodes of a cluster.
 ///
 /// # Errors
 ///
 /// The process does not answer; or it has a problem that keeps traffic away, or is not ready.
 pub async fn run(args: &StatusArgs) -> Result<(), Failure> {
-    show(&args.view, async |client: &Client, page: &mut Page<'_>| {
+    let node = args.node.of(&args.view.cluster)?;
+    #[cfg(feature = "kubernetes")]
+    if args.view.cluster.is_given() && node.is_none() {
+        return super::cluster_status::run(&args.view).await;
+    }
+
+    show(&args.view, node, async |client: &Client, page: &mut Page<'_>| {
         let octets = client.get_raw(PATH, MAX_STATUS).await.map_err(failure)?;
         let status: Status = client.parse(PATH, &octets)?;
         match page.look.format {

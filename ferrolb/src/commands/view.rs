@@ -9,23 +9,37 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::Failure;
 use crate::client::{Client, ClientError};
-use crate::input::{Found, NodeArgs, PlaceArgs, ViewArgs};
+use crate::input::{Found, NodeArgs, ViewArgs};
 use crate::output::{Look, Page, Style, ViewFormat, stdout_width};
 
-/// Shows a view of a process once, or as often as `--watch` says.
+/// Shows a view of a process once, or as often as `--watch` says. In a cluster, `node` says which speaker is asked.
 ///
 /// # Errors
 ///
 /// The errors of the view; with `--watch`, only if there is no process to ask or stdout cannot be written.
 pub(crate) async fn show(
     args: &ViewArgs,
+    node: Option<&str>,
     view: impl AsyncFn(&Client, &mut Page<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let Some(interval) = args.watch else {
-        return on_stdout(&args.place, args.output, view).await;
-    };
+    let found = args.find(node).await?;
+    repeat(args, async |page: &mut Page<'_>| {
+        view(&found.client, page).await.map_err(|failure| with_note(failure, &found))
+    })
+    .await
+}
 
-    let found = args.place.find().await?;
+/// Shows a view once, or as often as `--watch` says.
+///
+/// # Errors
+///
+/// The errors of the view; with `--watch`, only if stdout cannot be written.
+pub(crate) async fn repeat(
+    args: &ViewArgs,
+    view: impl AsyncFn(&mut Page<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let Some(interval) = args.watch else { return once(args.output, view).await };
+
     let look = look(args.output);
 
     let is_redrawn = look.format != ViewFormat::Json && has_screen();
@@ -37,7 +51,7 @@ pub(crate) async fn show(
         let mut page = Page::new(look, &mut screen);
         tokio::select! {
             _ = &mut interrupted => return Ok(()),
-            shown = view(&found.client, &mut page) => {
+            shown = view(&mut page) => {
                 if let Some(message) = shown.as_ref().err().and_then(Failure::message) {
                     page.write(|out, _| writeln!(out, "{message}"))?;
                 }
@@ -73,18 +87,27 @@ pub(crate) async fn show(
 ///
 /// # Errors
 ///
-/// The errors of the view, or there is no process to ask.
+/// The errors of the view.
 pub(crate) async fn on_stdout(
-    place: &PlaceArgs,
+    found: &Found,
     format: ViewFormat,
     view: impl AsyncFn(&Client, &mut Page<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let found = place.find().await?;
+    once(format, async |page: &mut Page<'_>| {
+        view(&found.client, page).await.map_err(|failure| with_note(failure, found))
+    })
+    .await
+}
+
+async fn once(
+    format: ViewFormat,
+    view: impl AsyncFn(&mut Page<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let mut page = Page::new(look(format), &mut out);
-    let shown = view(&found.client, &mut page).await;
+    let shown = view(&mut page).await;
     page.write(|out, _| out.flush())?;
-    shown.map_err(|failure| with_note(failure, &found))
+    shown
 }
 
 fn look(format: ViewFormat) -> Look {

@@ -2,6 +2,7 @@
 //!
 //! Owns the arguments that say where a cluster is, and reading it. Decides nothing about the cluster.
 
+mod api_server;
 mod arguments;
 mod cluster;
 mod content;
@@ -15,6 +16,9 @@ mod sources;
 mod startup;
 mod view;
 
+#[cfg(feature = "kubernetes")]
+pub use api_server::ApiServerArgs;
+pub use api_server::{ClusterNodeArgs, InClusterArgs};
 pub use arguments::{ClusterArgs, ConfigurationArgs, DrainArgs};
 pub(crate) use cluster::{cluster_of, empty_replay, fetch_cluster_from};
 pub use cluster::{fetch_cluster, read_cluster, read_or_fetch, read_with_config};

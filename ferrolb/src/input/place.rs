@@ -31,7 +31,21 @@ pub(crate) struct Found {
     pub(crate) note: Option<String>,
 }
 
+#[cfg(feature = "kubernetes")]
+impl Found {
+    /// Returns the speaker in this pod.
+    pub(crate) fn pod(pod: ferrolb_kubernetes::SpeakerPod) -> Self {
+        Self { client: Client::new(Place::Pod(Box::new(pod))), note: None }
+    }
+}
+
 impl PlaceArgs {
+    /// Returns true if the arguments or the environment name a process.
+    #[cfg(feature = "kubernetes")]
+    pub(crate) fn is_named(&self) -> bool {
+        self.url.is_some() || self.socket.as_ref().is_some_and(|path| path.as_os_str() != "off")
+    }
+
     /// Finds the process.
     ///
     /// # Errors

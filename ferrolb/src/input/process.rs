@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
+#[cfg(feature = "kubernetes")]
+use super::api_server::ApiServerArgs;
 use super::arguments::ConfigurationArgs;
 use super::place::{Found, PlaceArgs};
 use crate::Failure;
@@ -12,23 +14,15 @@ use crate::output::Problems;
 
 /// The process or the cluster to ask.
 #[derive(Clone, Debug, Args)]
-#[cfg_attr(
-    feature = "kubernetes",
-    command(group = clap::ArgGroup::new("api_server").args(["of_cluster", "kubeconfig"]).multiple(true))
-)]
 #[non_exhaustive]
 pub struct ProcessArgs {
     /// The process, which is asked if neither manifests nor a recording are given.
     #[command(flatten)]
     pub place: PlaceArgs,
-    /// Ask the API server of a cluster instead: the one that KUBECONFIG names, else the pod's.
+    /// The cluster, which is asked instead.
     #[cfg(feature = "kubernetes")]
-    #[arg(long = "cluster")]
-    pub of_cluster: bool,
-    /// Ask the API server that this kubeconfig names.
-    #[cfg(feature = "kubernetes")]
-    #[arg(long, value_name = "FILE")]
-    pub kubeconfig: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    pub api_server: ApiServerArgs,
 }
 
 /// The recording of a process or a cluster.
@@ -45,7 +39,7 @@ impl ProcessArgs {
     /// Returns true if the arguments name a cluster rather than a process.
     #[cfg(feature = "kubernetes")]
     pub(crate) fn is_cluster(&self) -> bool {
-        self.of_cluster || self.kubeconfig.is_some()
+        self.api_server.is_given()
     }
 
     /// Returns true if the arguments name a cluster rather than a process.
@@ -86,7 +80,7 @@ impl ProcessArgs {
         problems: Problems,
     ) -> Result<FetchedRecording, Failure> {
         let (objects, searched) = ferrolb_kubernetes::list_cluster(
-            self.kubeconfig.as_ref(),
+            self.api_server.kubeconfig.as_ref(),
             configuration.namespace.as_deref(),
             configuration.config_map(),
             namespaces,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::api_server::InClusterArgs;
 use super::duration::parse_duration;
 use super::place::PlaceArgs;
 use crate::output::ViewFormat;
@@ -15,6 +16,9 @@ pub struct ViewArgs {
     /// The process to ask.
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// The cluster to ask instead.
+    #[command(flatten)]
+    pub cluster: InClusterArgs,
     /// `wide` has more columns. `json` prints the answers of the process as they are.
     #[arg(long, short, value_enum, default_value_t, env = "FERROLB_OUTPUT")]
     pub output: ViewFormat,
@@ -30,7 +34,7 @@ pub struct ViewArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[non_exhaustive]
 pub struct NodeArgs {
-    /// Only this node, if the process speaks for several, as a lab does.
+    /// Only this node, if the process speaks for several, as a lab does. In a cluster: ask the speaker of this node.
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
 }

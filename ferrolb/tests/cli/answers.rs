@@ -122,6 +122,19 @@ fn json_is_the_answer_as_it_is() {
     assert_eq!(document, status(), "fields that this version does not know stay");
 }
 
+#[cfg(feature = "kubernetes")]
+#[test]
+fn options_of_a_cluster_need_one() {
+    let answers = Answers::serve(&[("/v1/status", status())]);
+    for option in [["--node", "kube1"], ["--namespace", "ferrolb-system"]] {
+        let output = answers.ask(&[&["status"], &option[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{option:?}");
+        let expected = format!("{} {}: expected --cluster or --kubeconfig", option[0], option[1]);
+        assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
+    }
+    assert!(answers.requests().is_empty(), "nothing is asked before");
+}
+
 #[test]
 fn peers_of_all_nodes_or_of_one_are_shown() {
     let peers = [peer("kube1", "tor1", "Established"), peer("kube2", "tor1", "Active")];

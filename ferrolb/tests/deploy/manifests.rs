@@ -53,7 +53,7 @@ pub(crate) fn not_of_its_kind(object: &Value) -> Option<String> {
         "DaemonSet" => again::<DaemonSet>(object),
         "CustomResourceDefinition" => again::<CustomResourceDefinition>(object),
         // No crate in the workspace has a type for these.
-        "Kustomization" | "Component" | "PodMonitor" | "PrometheusRule" => return None,
+        "Kustomization" | "Component" | "Plugin" | "PodMonitor" | "PrometheusRule" => return None,
         other => return Some(format!("{other} is not expected here")),
     };
     match read {

@@ -19,6 +19,7 @@ mod guide;
 mod migration;
 mod operator;
 mod outage;
+mod plugin;
 mod program;
 mod questions;
 mod real;

@@ -38,9 +38,11 @@ pub struct PeersArgs {
 ///
 /// The process does not answer, it has no such peer, or a session is not Established.
 pub async fn run(args: &PeersArgs) -> Result<(), Failure> {
-    show(&args.view, async |client: &Client, page: &mut Page<'_>| match &args.name {
-        Some(name) => show_one(client, page, name, &args.node).await,
-        None => show_all(client, page, &args.node).await,
+    show(&args.view, args.node.node.as_deref(), async |client: &Client, page: &mut Page<'_>| {
+        match &args.name {
+            Some(name) => show_one(client, page, name, &args.node).await,
+            None => show_all(client, page, &args.node).await,
+        }
     })
     .await
 }

@@ -73,7 +73,9 @@ impl<'a> Collector<'a> {
         archive: &mut Archive,
         time: Timestamp,
     ) -> io::Result<()> {
-        archive.add(&["host.txt"], host::machine().as_bytes())?;
+        if self.client.place().may_be_here() {
+            archive.add(&["host.txt"], host::machine().as_bytes())?;
+        }
         if let Some(id) = self.client.process_id().await {
             archive.add(&["process.txt"], host::process(id).as_bytes())?;
         }
@@ -308,7 +310,8 @@ fn text_of<'a>(document: &'a Value, key: &str) -> Option<&'a str> {
 
 const FILES: &str = "\
 errors.txt         answers that failed, each with the reason; missing if there are none
-host.txt           kernel, load, memory, limits and network of the machine that made this
+host.txt           kernel, load, memory, limits and network of the machine that made this, but not
+                   through an API server
 process.txt        arguments, limits and memory of the process, if its socket was asked
 status.json        what ferrolb status shows
 nodes.json         nodes and their sessions

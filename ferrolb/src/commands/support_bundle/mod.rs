@@ -24,7 +24,7 @@ use clap::Args;
 use ferrolb_api::Timestamp;
 
 use crate::Failure;
-use crate::input::{Found, PlaceArgs};
+use crate::input::{ClusterNodeArgs, Found, InClusterArgs, PlaceArgs};
 use crate::output::{Problems, counted, write_stdout};
 
 use archive::{Archive, safe_name};
@@ -40,6 +40,12 @@ pub struct SupportBundleArgs {
     /// The process to ask.
     #[command(flatten)]
     pub place: PlaceArgs,
+    /// The cluster to ask instead.
+    #[command(flatten)]
+    pub cluster: InClusterArgs,
+    /// The speaker, in a cluster.
+    #[command(flatten)]
+    pub node: ClusterNodeArgs,
 }
 
 /// Writes the archive, and prints its path.
@@ -48,7 +54,8 @@ pub struct SupportBundleArgs {
 ///
 /// It is not clear which process to ask, or the file exists or cannot be written. A process that does not answer is no error.
 pub async fn run(args: &SupportBundleArgs, problems: Problems) -> Result<(), Failure> {
-    let Found { client, note } = args.place.find().await?;
+    let Found { client, note } =
+        args.cluster.find(&args.place, args.node.of(&args.cluster)?).await?;
     let time = Timestamp::now();
 
     let mut collector = Collector::new(&client);
