@@ -124,7 +124,7 @@ async fn speakers(client: &Client, namespaces: &[String]) -> Result<(String, Vec
             }
             Err(error) => {
                 let error = format!("cannot list pods: {}", causes(&error));
-                refused = refused.or(Some(Error::new(error)));
+                refused.get_or_insert_with(|| Error::new(error));
             }
         }
     }

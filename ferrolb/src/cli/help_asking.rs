@@ -163,6 +163,7 @@ pub(crate) const UNDRAIN: &str = "\
 Examples:
   ferrolb undrain";
 
+#[cfg(feature = "bundle")]
 pub(crate) const SUPPORT_BUNDLE: &str = "\
 Examples:
   ferrolb support-bundle

@@ -45,11 +45,9 @@ pub struct InClusterArgs {
 
 impl InClusterArgs {
     /// Returns true if the arguments name a cluster.
+    #[cfg(feature = "kubernetes")]
     pub(crate) fn is_given(&self) -> bool {
-        #[cfg(feature = "kubernetes")]
-        return self.api_server.is_given();
-        #[cfg(not(feature = "kubernetes"))]
-        false
+        self.api_server.is_given()
     }
 
     /// Finds the process at `place`, or the speaker of this node in the cluster.
