@@ -46,7 +46,7 @@ impl Connection {
                 }
                 #[cfg(feature = "kubernetes")]
                 Place::Pod(_) => {
-                    let error = "the API server carries no streams and no actions, only answers";
+                    let error = "the API server passes on single answers only";
                     Err(io::Error::new(io::ErrorKind::Unsupported, error))
                 }
             }

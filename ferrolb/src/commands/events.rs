@@ -52,6 +52,10 @@ struct RawPage {
 ///
 /// The process does not answer. With `--follow`, only if it does not at the start.
 pub async fn run(args: &EventsArgs, problems: Problems) -> Result<(), Failure> {
+    if args.follow && args.cluster.is_given() {
+        let error = "--follow: expected a process on this machine: the API server passes on single answers only";
+        return Err(Failure::Unusable(error.to_owned()));
+    }
     let found = args.cluster.find(&args.place, args.node.node.as_deref()).await?;
     on_stdout(&found, args.output, async |client: &Client, page: &mut Page<'_>| {
         if args.follow {

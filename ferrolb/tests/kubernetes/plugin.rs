@@ -219,7 +219,7 @@ async fn a_speaker_s_own_answers_come_through_the_api_server() {
     let error = asked(&["peers", "--node", "kube9"]).await;
     assert!(error.contains("--node kube9: no speaker runs there, only on kube1, kube2"), "{error}");
     let error = asked(&["events", "--follow", "--node", "kube1"]).await;
-    assert!(error.contains("the API server carries no streams and no actions"), "{error}");
+    assert!(error.contains("the API server passes on single answers only"), "{error}");
     let error = asked(&["services", "--node", "kube2"]).await;
     assert!(
         error.contains("the speaker of kube2 (pod ") && error.contains("reach service"),
