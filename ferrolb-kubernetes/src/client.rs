@@ -25,6 +25,32 @@ use ferrolb_node::{Error, causes};
 ///
 /// There is no configuration, or it cannot be read.
 pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Error> {
+    let config = find_config(kubeconfig).await?;
+    client(config, Repetition::Retry).map_err(|error| Error::new(causes(&error)))
+}
+
+/// Does the same as [`connect`] for requests that the API server passes on. A refusal may be the answer of a pod, which says nothing
+/// about the API server: it is not logged, and the request is not repeated.
+///
+/// # Errors
+///
+/// As for [`connect`].
+pub(super) async fn connect_to_pods(kubeconfig: Option<&PathBuf>) -> Result<Client, Error> {
+    let config = find_config(kubeconfig).await?;
+    client(config, Repetition::Once).map_err(|error| Error::new(causes(&error)))
+}
+
+/// What happens after a response that the API server is not available.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repetition {
+    /// The request is repeated, and the outage is logged.
+    Retry,
+    /// The response is the result.
+    Once,
+}
+
+/// Returns the configuration of a kubeconfig file, of `KUBECONFIG`, or of the pod.
+async fn find_config(kubeconfig: Option<&PathBuf>) -> Result<Config, Error> {
     let config = match kubeconfig {
         Some(path) => config_from_file(path).await?,
         None => Config::infer().await.map_err(|error| {
@@ -43,7 +69,7 @@ pub(super) async fn connect(kubeconfig: Option<&PathBuf>) -> Result<Client, Erro
              but FerroLB does not support proxies"
         )));
     }
-    client(config).map_err(|error| Error::new(causes(&error)))
+    Ok(config)
 }
 
 async fn config_from_file(path: &Path) -> Result<Config, Error> {
@@ -56,7 +82,7 @@ async fn config_from_file(path: &Path) -> Result<Config, Error> {
 
 /// Returns the client that [`Client::try_from`] builds without a proxy, but limits the read buffer of each connection:
 /// every watch has a connection, and its buffer never shrinks.
-fn client(config: Config) -> Result<Client, kube::Error> {
+fn client(config: Config, repetition: Repetition) -> Result<Client, kube::Error> {
     let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
     connector.set_connect_timeout(Some(Duration::from_secs(5)));
     connector.set_read_timeout(Some(SILENT));
@@ -66,12 +92,17 @@ fn client(config: Config) -> Result<Client, kube::Error> {
         .http1_max_buf_size(READ_AHEAD)
         .build(connector);
 
+    let retries = repetition == Repetition::Retry;
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
-        .option_layer(config.default_retry.then(|| RetryLayer::new(RetryPolicy::server_retry())))
+        .option_layer(
+            (retries && config.default_retry).then(|| RetryLayer::new(RetryPolicy::server_retry())),
+        )
         // Outside the credentials: without a token no request reaches the API server either.
-        .map_result(|response: Result<http::Response<_>, BoxError>| {
-            reachability::observe(response.as_ref().map(|response| response.status().as_u16()));
+        .map_result(move |response: Result<http::Response<_>, BoxError>| {
+            if retries {
+                reachability::observe(response.as_ref().map(|response| response.status().as_u16()));
+            }
             response
         })
         .option_layer(config.auth_layer()?)

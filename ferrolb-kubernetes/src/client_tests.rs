@@ -42,7 +42,7 @@ async fn a_request_without_a_response_fails_after_the_timeout() {
 async fn a_silent_connection_is_given_up() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let client = client(Config::new(url.parse().unwrap())).unwrap();
+    let client = client(Config::new(url.parse().unwrap()), Repetition::Retry).unwrap();
     let nodes: Api<DynamicObject> = Api::all_with(client, &Kind::Node.api_resource());
     // As a watch begins.
     let listed = tokio::spawn(async move { nodes.list(&ListParams::default()).await });

@@ -56,7 +56,7 @@ impl SpeakerPod {
         namespace: Option<&str>,
         node: Option<&str>,
     ) -> Result<Self, Error> {
-        let client = client::connect(kubeconfig).await?;
+        let client = client::connect_to_pods(kubeconfig).await?;
         let namespaces = match namespace {
             Some(namespace) => vec![namespace.to_owned()],
             None => candidates(&BTreeSet::new(), client.default_namespace()),
