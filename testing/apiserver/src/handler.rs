@@ -117,15 +117,8 @@ impl RequestHandler<'_> {
         }
         self.authorize(pod, "get", &selector)?;
 
-        let key = ObjectKey {
-            resource: pod.plural.clone(),
-            namespace: pod.namespace.clone().unwrap_or_default(),
-            name: pod.name.clone().unwrap_or_default(),
-        };
-        let object = self.state.store.get(&key);
-        let object = object.ok_or_else(|| Failure::not_found("pods", &key.name))?;
         let query = self.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        pod_proxy::get(&object, port, &format!("{path}{query}")).await
+        pod_proxy::get(&self.state.store, pod, port, &format!("{path}{query}")).await
     }
 
     fn token(&self) -> Option<&str> {

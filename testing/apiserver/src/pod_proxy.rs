@@ -2,15 +2,27 @@
 
 use axum::body::Body;
 use axum::http::{Response, StatusCode};
-use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::failure::Failure;
+use crate::path::ObjectPath;
+use crate::store::{ObjectKey, Store};
 
 /// Asks a pod. `port` is the port, as the path names it.
-pub(crate) async fn get(pod: &Value, port: &str, path: &str) -> Result<Response<Body>, Failure> {
-    let address = pod["status"]["podIP"].as_str().unwrap_or_default();
+pub(crate) async fn get(
+    store: &Store,
+    pod: &ObjectPath,
+    port: &str,
+    path: &str,
+) -> Result<Response<Body>, Failure> {
+    let key = ObjectKey {
+        resource: pod.plural.clone(),
+        namespace: pod.namespace.clone().unwrap_or_default(),
+        name: pod.name.clone().unwrap_or_default(),
+    };
+    let object = store.get(&key).ok_or_else(|| Failure::not_found("pods", &key.name))?;
+    let address = object["status"]["podIP"].as_str().unwrap_or_default();
     let answer = ask(&format!("{address}:{port}"), path).await;
     answer.map_err(|error| Failure {
         code: 503,
