@@ -45,9 +45,11 @@ pub struct InClusterArgs {
 
 impl InClusterArgs {
     /// Returns true if the arguments name a cluster.
-    #[cfg(feature = "kubernetes")]
     pub(crate) fn is_given(&self) -> bool {
-        self.api_server.is_given()
+        #[cfg(feature = "kubernetes")]
+        return self.api_server.is_given();
+        #[cfg(not(feature = "kubernetes"))]
+        false
     }
 
     /// Finds the process at `place`, or the speaker of this node in the cluster.
