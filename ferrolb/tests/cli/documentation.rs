@@ -207,7 +207,7 @@ fn stands_alone(words: &[String]) -> bool {
         "run" | "controller" | "speaker" => false,
         // They ask a process or change it.
         "status" | "peers" | "routes" | "services" | "pools" | "bfd" | "events" => false,
-        "peer" | "refresh" | "log-level" | "drain" | "undrain" | "support-bundle" => false,
+        "top" | "peer" | "refresh" | "log-level" | "drain" | "undrain" | "support-bundle" => false,
         "lab" => has("--once"),
         "explain" | "router-config" => has("--from") && !asks,
         "diff" => (has("--from") || (words.len() == 4 && !has("--drain"))) && !asks,
