@@ -190,9 +190,9 @@ fn the_configuration_changes_in_place_for_the_present_neighbour_and_for_later_on
         let terms = speaker.peers()[0].negotiated.clone().expect("a session");
         assert_eq!(terms.hold_time, Duration::from_secs(6), "the shorter of both");
         let elsewhere = InterfacePeer::new("eth7", RemoteAs::External);
-        let refused = runtime.block_on(handle.update(elsewhere)).unwrap_err().to_string();
+        let refused = runtime.block_on(handle.update(elsewhere)).unwrap_err();
         assert_eq!(
-            refused,
+            format!("{refused:#}"),
             "interface eth7: expected lan0, since a different interface means a different peer"
         );
     });
