@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
 /// A key of the keyboard.
@@ -149,17 +149,35 @@ async fn exchange(
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("chromedriver");
     stream.write_all(head.as_bytes()).await.expect("a request");
     stream.write_all(body.as_bytes()).await.expect("a request");
-    let mut response = Vec::new();
-    stream.read_to_end(&mut response).await.expect("a response");
-
-    let response = String::from_utf8(response).expect("a text");
-    let (_, body) = response.split_once("\r\n\r\n").expect("a response with a body");
-    let mut answer: Value = serde_json::from_str(body).expect("a response in JSON");
+    let mut answer = read_answer(stream).await;
     let value = answer["value"].take();
     match value["error"].as_str() {
         Some(error) => Err(format!("{error}: {}", value["message"].as_str().unwrap_or_default())),
         None => Ok(value),
     }
+}
+
+/// Reads a response, and returns its body. chromedriver keeps the connection open, so its length says where it ends.
+async fn read_answer(stream: TcpStream) -> Value {
+    let mut stream = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.expect("the head of a response");
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        if let Some((name, value)) = line.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().expect("a length");
+        }
+    }
+
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.expect("the body of a response");
+    serde_json::from_slice(&body).expect("a response in JSON")
 }
 
 /// The key under which WebDriver names an element.
