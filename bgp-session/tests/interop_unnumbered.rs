@@ -193,7 +193,8 @@ fn the_configuration_changes_in_place_for_the_present_neighbour_and_for_later_on
         let refused = runtime.block_on(handle.update(elsewhere)).unwrap_err();
         assert_eq!(
             format!("{refused:#}"),
-            "interface eth7: expected lan0, since a different interface means a different peer"
+            "cannot look for a neighbour on the interface eth7: expected lan0, since a different \
+             interface means a different peer"
         );
     });
 }
