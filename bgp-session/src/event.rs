@@ -256,6 +256,7 @@ mod tests {
             remote_diagnostic: Diagnostic::NONE,
         };
         let operator = EventKind::Operator;
+
         for (kind, expected) in [
             (EventKind::Added, "the peer was added"),
             (

@@ -435,7 +435,7 @@ impl<R: Router> Cluster<R> {
 /// The prefixes of `ferrolb lab --once`, each with its next hops, both sorted.
 fn lab_routes(host: &Host, manifests: &Path) -> Vec<(String, Vec<IpAddr>)> {
     let mut command = host.command(Path::new(FERROLB));
-    command.arg("lab").arg(manifests).args(["--once", "--output", "json"]);
+    command.arg("lab").arg(manifests).args(["--once", "--output", "json", "--socket", "off"]);
     let output = command.output().expect("the lab can be started");
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "the lab ended with {}: {errors}", output.status);

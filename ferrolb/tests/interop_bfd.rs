@@ -41,6 +41,7 @@ fn all_are_watched<R: BfdRouter>() {
     fs::write(files.path().join("all.yaml"), objects()).expect("the objects");
     let process = Process::start(&site.node, Path::new(FERROLB), |command| {
         command.arg("run").arg(files.path()).args(["--node", "kube1", "--http", HTTP]);
+        command.args(["--socket", "off"]);
         command.arg("--state-file").arg(files.path().join(".state"));
     });
 

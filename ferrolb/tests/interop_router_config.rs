@@ -382,7 +382,7 @@ fn run(host: &Host, files: &Path) -> Process {
 /// Starts the process for the node of this name.
 fn run_as(host: &Host, files: &Path, node: &str) -> Process {
     Process::start(host, Path::new(FERROLB), |command| {
-        command.arg("run").arg(files).args(["--node", node]);
+        command.arg("run").arg(files).args(["--node", node, "--socket", "off"]);
         command.arg("--state-file").arg(files.join(format!(".state-{node}")));
     })
 }

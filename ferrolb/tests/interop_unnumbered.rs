@@ -265,7 +265,7 @@ impl Node {
 }
 
 fn arguments(command: &mut std::process::Command, files: &Path) {
-    command.arg("run").arg(files).args(["--node", "kube1", "--http", HTTP]);
+    command.arg("run").arg(files).args(["--node", "kube1", "--http", HTTP, "--socket", "off"]);
     command.arg("--state-file").arg(files.join(".state"));
 }
 

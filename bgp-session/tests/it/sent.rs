@@ -2,8 +2,11 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use bgp_session::{Ipv4Net, PeerHandle, Route, RouteSet, SpeakerError};
-use tokio::time::{sleep, timeout};
+use bgp_session::{Ipv4Net, PeerHandle, Route, RouteSet, Speaker, SpeakerError};
+use tokio::{
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
 
 use crate::{
     pipes::{node_by_hand, pair, towards_pipe},
@@ -20,6 +23,28 @@ fn different(count: u32) -> RouteSet {
 fn waits_for_octets(peer: &PeerHandle) -> bool {
     let status = peer.status();
     status.routes_pending || status.octets_waiting > 0
+}
+
+/// An Established session with a router by hand, which proposes this hold time. Between them fit 1,024 octets that have not been
+/// read. The speaker lives as long as the first value.
+async fn session_with_a_small_pipe(hold_time: u16) -> (Speaker, PeerHandle, Scripted) {
+    let (node, mut dials) = node_by_hand().await;
+    let mut at_node = node.add_peer(towards_pipe()).await.unwrap();
+    let mut router = Scripted::new(dials.recv().await.unwrap().connect(1_024));
+    router.shake_hands(hold_time).await;
+    at_node.established().await.unwrap();
+    (node, at_node, router)
+}
+
+/// Reads at the router until the wait is over, and returns the number of UPDATEs.
+async fn updates_until<T>(sent: &JoinHandle<T>, router: &mut Scripted) -> u32 {
+    let mut heard = 0;
+    while !sent.is_finished() {
+        let message = soon("an UPDATE", router.hear()).await;
+        heard += u32::from(message == Heard::Update);
+        tokio::task::yield_now().await;
+    }
+    heard
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,11 +70,7 @@ async fn the_wait_ends_at_once_without_a_session_and_when_all_is_sent_with_one()
 
 #[tokio::test(start_paused = true)]
 async fn the_wait_lasts_until_a_slow_peer_has_read_and_may_be_given_up() {
-    let (node, mut dials) = node_by_hand().await;
-    let mut at_node = node.add_peer(towards_pipe()).await.unwrap();
-    let mut router = Scripted::new(dials.recv().await.unwrap().connect(1_024));
-    router.shake_hands(0).await;
-    at_node.established().await.unwrap();
+    let (_node, at_node, mut router) = session_with_a_small_pipe(0).await;
 
     at_node.set_routes(different(4_000)).await.unwrap();
     let minute = Duration::from_secs(60);
@@ -59,12 +80,7 @@ async fn the_wait_lasts_until_a_slow_peer_has_read_and_may_be_given_up() {
 
     let waiting = at_node.clone();
     let sent = tokio::spawn(async move { waiting.routes_sent().await });
-    let mut heard = 0;
-    while !sent.is_finished() {
-        let message = soon("an UPDATE", router.hear()).await;
-        heard += u32::from(message == Heard::Update);
-        tokio::task::yield_now().await;
-    }
+    let heard = updates_until(&sent, &mut router).await;
     assert!(sent.await.unwrap().unwrap());
     assert!(heard > 3_900, "all but the octets in the pipe have been read: {heard}");
     assert!(!waits_for_octets(&at_node));
@@ -72,11 +88,7 @@ async fn the_wait_lasts_until_a_slow_peer_has_read_and_may_be_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn later_routes_do_not_prolong_the_wait_for_those_that_are_on_their_way() {
-    let (node, mut dials) = node_by_hand().await;
-    let mut at_node = node.add_peer(towards_pipe()).await.unwrap();
-    let mut router = Scripted::new(dials.recv().await.unwrap().connect(1_024));
-    router.shake_hands(0).await;
-    at_node.established().await.unwrap();
+    let (_node, at_node, mut router) = session_with_a_small_pipe(0).await;
 
     // They are in the outbox, which has room for these.
     at_node.set_routes(different(500)).await.unwrap();
@@ -85,12 +97,7 @@ async fn later_routes_do_not_prolong_the_wait_for_those_that_are_on_their_way() 
     sleep(Duration::from_secs(1)).await;
     at_node.set_routes(different(4_000)).await.unwrap();
 
-    let mut heard = 0;
-    while !sent.is_finished() {
-        let message = soon("an UPDATE", router.hear()).await;
-        heard += u32::from(message == Heard::Update);
-        tokio::task::yield_now().await;
-    }
+    let heard = updates_until(&sent, &mut router).await;
     assert!(sent.await.unwrap().unwrap());
     assert!(heard < 600, "{heard}");
     assert!(waits_for_octets(&at_node));
@@ -98,11 +105,7 @@ async fn later_routes_do_not_prolong_the_wait_for_those_that_are_on_their_way() 
 
 #[tokio::test(start_paused = true)]
 async fn the_wait_ends_with_the_session() {
-    let (node, mut dials) = node_by_hand().await;
-    let mut at_node = node.add_peer(towards_pipe()).await.unwrap();
-    let mut router = Scripted::new(dials.recv().await.unwrap().connect(1_024));
-    router.shake_hands(0).await;
-    at_node.established().await.unwrap();
+    let (_node, at_node, mut router) = session_with_a_small_pipe(0).await;
     at_node.set_routes(different(4_000)).await.unwrap();
 
     let waiting = at_node.clone();
@@ -115,11 +118,7 @@ async fn the_wait_ends_with_the_session() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_never_reads_ends_the_wait_with_its_session() {
-    let (node, mut dials) = node_by_hand().await;
-    let mut at_node = node.add_peer(towards_pipe()).await.unwrap();
-    let mut router = Scripted::new(dials.recv().await.unwrap().connect(1_024));
-    router.shake_hands(90).await;
-    at_node.established().await.unwrap();
+    let (_node, at_node, mut router) = session_with_a_small_pipe(90).await;
     at_node.set_routes(different(4_000)).await.unwrap();
 
     let sent = at_node.routes_sent();

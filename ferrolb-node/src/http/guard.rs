@@ -75,7 +75,7 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// The paths that Prometheus and the kubelet read, by whatever name. They reveal nothing that a page could use.
+/// The paths that Prometheus and the kubelet read, under any name of the host. They reveal nothing that a page could use.
 const OPEN_PATHS: [&str; 4] = ["/livez", "/healthz", "/readyz", "/metrics"];
 
 #[cfg(test)]

@@ -72,8 +72,7 @@ impl SocketFile {
         // Only this user enters the directory in which the socket gets its permissions.
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
         let directory = directory.unwrap_or_else(|| Path::new("."));
-        let private = directory.join(format!(".ferrolb-{}", std::process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&private)?;
+        let private = private_directory(directory)?;
         let bound = bind(&private, &path);
         let _ = fs::remove_dir_all(&private);
         let (listener, identity) = bound?;
@@ -92,6 +91,22 @@ impl Drop for SocketFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Creates a directory that only this user enters. One that a process left behind when it was killed is not used, even if the
+/// process had the same number, as all have in a container.
+fn private_directory(parent: &Path) -> io::Result<PathBuf> {
+    let process = std::process::id();
+    let mut taken = io::Error::from(io::ErrorKind::AlreadyExists);
+    for number in 0..MOST_LEFT_BEHIND {
+        let private = parent.join(format!(".ferrolb-{process}-{number}"));
+        match fs::DirBuilder::new().mode(0o700).create(&private) {
+            Ok(()) => return Ok(private),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => taken = error,
+            Err(error) => return Err(error),
+        }
+    }
+    Err(taken)
 }
 
 fn bind(private: &Path, path: &Path) -> io::Result<(UnixListener, (u64, u64))> {
@@ -163,5 +178,7 @@ fn user() -> u32 {
 
 const SYSTEM_DIRECTORY: &str = "/run/ferrolb";
 const EXTENSION: &str = "sock";
+/// The most directories of killed processes that are passed over.
+const MOST_LEFT_BEHIND: u32 = 100;
 /// The time after which a socket whose process does not accept counts as that of a living one.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);

@@ -7,6 +7,7 @@ use std::path::Path;
 use ferrolb_api::{Configuration, ConfigurationState, Timestamp};
 use ferrolb_node::events::{EventLog, configuration_loaded, configuration_refused};
 use ferrolb_node::files::ManifestResult;
+use ferrolb_node::metrics::ConfigSample;
 use lb_adapter::config::{Diagnostics, Severity};
 use lb_adapter::manifest::{Manifests, shown};
 
@@ -28,11 +29,6 @@ impl Reload {
         Self { problems, last_failed: false, errors: Vec::new(), events }
     }
 
-    /// Returns true if the files on disk are not in force, because they have errors.
-    pub fn is_stale(&self) -> bool {
-        self.last_failed
-    }
-
     /// Returns the state of the configuration from this place, loaded at this time.
     pub fn configuration(&self, source: &Path, loaded_at: Option<Timestamp>) -> Configuration {
         let state = match loaded_at {
@@ -42,6 +38,12 @@ impl Reload {
         };
         let source = shown(source);
         Configuration { state, source, loaded_at, errors: self.errors.clone() }
+    }
+
+    /// Returns the state of the configuration for metrics.
+    pub fn config_sample(&self, loaded_at: Option<Timestamp>) -> ConfigSample {
+        let seconds = loaded_at.map(|time| time.as_duration().as_secs_f64());
+        ConfigSample::new(loaded_at.is_some(), self.last_failed, seconds)
     }
 
     /// Returns the manifests, unless they have errors or `check` finds one.

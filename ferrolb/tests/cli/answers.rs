@@ -253,7 +253,7 @@ fn kept_events_are_listed_and_new_ones_follow_across_a_restart() {
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines, [event(7, "kube1"), event(8, "kube2")]);
 
-    // The process is another one after the first stream: its numbers begin at 1.
+    // After the first stream a new process answers: it counts from 1.
     let streams = Mutex::new(0);
     let changing = Answers::with(move |path| {
         let mut streams = streams.lock().unwrap();

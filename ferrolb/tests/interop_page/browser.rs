@@ -233,7 +233,7 @@ fn port_of(process: &mut Child) -> u16 {
     found.expect("the port of chromedriver")
 }
 
-/// Returns the script of axe. It is no part of this repository, since its licence is another.
+/// Returns the script of axe. It is no part of this repository, since its licence differs.
 fn axe() -> String {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("../target/axe/node_modules/axe-core/axe.min.js");

@@ -18,16 +18,32 @@ fn start(manifests: &Manifests) -> (Process, String) {
     (lab, address)
 }
 
+/// A lab for the reference example, and its page in a window.
+struct Open {
+    manifests: Manifests,
+    lab: Process,
+    address: String,
+    browser: Browser,
+}
+
+impl Open {
+    /// Opens the view with this hash, as a link to it does.
+    async fn at(hash: &str) -> Self {
+        let manifests = Manifests::reference();
+        let (lab, address) = start(&manifests);
+        let browser = Browser::start().await;
+        browser.look(LIGHT).await;
+        browser.open(&format!("{address}/{hash}")).await;
+        Self { manifests, lab, address, browser }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_newcomer_sees_the_cluster_and_a_route_that_moves() {
     if !requested() {
         return;
     }
-    let manifests = Manifests::reference();
-    let (lab, address) = start(&manifests);
-    let browser = Browser::start().await;
-    browser.look(LIGHT).await;
-    browser.open(&format!("{address}/")).await;
+    let Open { manifests, lab, address, browser } = Open::at("").await;
 
     let established = "document.querySelectorAll('.matrix .cell-ok').length === 3";
     browser.wait("three sessions", established).await;
@@ -74,13 +90,8 @@ async fn a_service_is_explained_gate_by_gate_and_lists_are_filtered() {
     if !requested() {
         return;
     }
-    let manifests = Manifests::reference();
-    let (lab, address) = start(&manifests);
-    let browser = Browser::start().await;
-    browser.look(LIGHT).await;
-
-    // A link leads to the view.
-    browser.open(&format!("{address}/#/service/mail/smtp")).await;
+    let Open { manifests: _manifests, lab, address, browser } =
+        Open::at("#/service/mail/smtp").await;
     browser.wait_for_text("announced by 1 of 3 nodes").await;
     let closed: Vec<String> = browser
         .eval(
@@ -128,11 +139,7 @@ async fn every_view_is_accessible_in_light_and_dark_on_a_phone_and_by_keyboard()
     if !requested() {
         return;
     }
-    let manifests = Manifests::reference();
-    let (lab, address) = start(&manifests);
-    let browser = Browser::start().await;
-    browser.look(LIGHT).await;
-    browser.open(&format!("{address}/")).await;
+    let Open { manifests: _manifests, lab, address, browser } = Open::at("").await;
     browser.wait_for_text("Established").await;
 
     let views = [

@@ -1,4 +1,4 @@
-//! The page of `ferrolb run`, whose router is another speaker in this process.
+//! The page of `ferrolb run`, whose router is a second speaker in this process.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};

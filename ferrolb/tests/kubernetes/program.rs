@@ -53,6 +53,8 @@ impl Program {
     fn spawn_to(arguments: Vec<std::ffi::OsString>, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
         command.args(arguments).env_remove("RUST_LOG").stdout(Stdio::null()).stderr(log);
+        // The default socket is for the processes of this machine. A test that needs one names it with --socket.
+        command.env("FERROLB_SOCKET", "off");
         Self(command.spawn().unwrap())
     }
 

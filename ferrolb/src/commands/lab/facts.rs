@@ -5,7 +5,7 @@
 use ferrolb_api::Configuration;
 use ferrolb_node::actions::Controls;
 use ferrolb_node::api::{Identity, Process, snapshot};
-use ferrolb_node::metrics::{self, ConfigSample, Latency, Sample};
+use ferrolb_node::metrics::{self, Latency, Sample};
 use ferrolb_node::sessions::Sessions;
 use lb_adapter::engine::Engine;
 use lb_adapter::recording::ProcessSnapshot;
@@ -48,9 +48,8 @@ impl Process for LabCluster {
 
     /// The metrics of a process have no label for a node, so those of sessions are left out.
     fn metrics(&self) -> String {
-        let loaded_at = self.loaded_at.map(|time| time.as_duration().as_secs_f64());
         let sample = Sample {
-            config: ConfigSample::new(true, self.reload.is_stale(), loaded_at),
+            config: self.reload.config_sample(self.loaded_at),
             pools: metrics::pool_samples(&self.engine),
             pending_services: Some(metrics::pending_services(&self.engine)),
             ..Sample::default()

@@ -5,7 +5,7 @@
 use ferrolb_api::{Configuration, Drain};
 use ferrolb_node::actions::Controls;
 use ferrolb_node::api::{Identity, Process, snapshot};
-use ferrolb_node::metrics::{self, ConfigSample, Sample};
+use ferrolb_node::metrics::{self, Sample};
 use ferrolb_node::sessions::Sessions;
 use lb_adapter::engine::Engine;
 use lb_adapter::recording::ProcessSnapshot;
@@ -47,10 +47,9 @@ impl Process for NodeProcess {
     }
 
     fn metrics(&self) -> String {
-        let loaded_at = self.loaded_at.map(|time| time.as_duration().as_secs_f64());
         let sample = Sample {
             node: Some(self.name.clone()),
-            config: ConfigSample::new(true, self.reload.is_stale(), loaded_at),
+            config: self.reload.config_sample(self.loaded_at),
             pools: metrics::pool_samples(&self.engine),
             pending_services: Some(metrics::pending_services(&self.engine)),
             sessions: metrics::session_samples(&self.engine, &self.sessions, &self.name),
