@@ -280,3 +280,14 @@ async fn a_socket_belongs_to_one_process_and_one_user() {
     let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
+
+#[tokio::test]
+async fn what_a_killed_process_left_behind_does_not_prevent_a_socket() {
+    let directory = tempfile::tempdir().unwrap();
+    let left = directory.path().join(format!(".ferrolb-{}-0", std::process::id()));
+    std::fs::create_dir(left).unwrap();
+
+    let path = directory.path().join("s.sock");
+    let (_file, _listener) = SocketFile::create(path.clone()).await.unwrap();
+    assert!(path.exists());
+}
