@@ -95,6 +95,9 @@ pub enum EventKind {
     Watch,
     /// A controller became the leader, or no longer is.
     Leader,
+    /// One that this version of the types does not know. No process sends it; a reader of a newer process gets it.
+    #[serde(other)]
+    Unknown,
 }
 
 /// How much an event or a problem matters.
@@ -109,4 +112,19 @@ pub enum Severity {
     Warning,
     /// It keeps traffic away.
     Error,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_a_newer_process_is_unknown_and_its_event_is_read() {
+        let event = serde_json::json!({
+            "id": 7, "time": "2026-11-30T12:00:00Z", "kind": "eclipse", "severity": "info",
+            "text": "the moon is in the way", "phase": "total",
+        });
+        let event: Event = serde_json::from_value(event).unwrap();
+        assert_eq!((event.id, event.kind), (7, EventKind::Unknown));
+    }
 }

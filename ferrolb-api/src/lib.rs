@@ -22,7 +22,8 @@
 //! # Conventions
 //!
 //! Names are in snake case. A time is RFC 3339 in UTC. Names that end in `_seconds` are durations, relative to the answer.
-//! A field without a value is left out. A reader must ignore fields that it does not know: version 1 only gains fields.
+//! A field without a value is left out. A reader must ignore fields that it does not know: version 1 only gains fields, and
+//! values of enumerations, which these types read as `Unknown`.
 //! Lists are bounded; `next` is the query of the next page, and is left out on the last page.
 
 pub mod action;

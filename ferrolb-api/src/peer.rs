@@ -63,7 +63,8 @@ pub struct Peer {
 pub struct PrefixCounts {
     /// The prefixes that the plan announces.
     pub planned: usize,
-    /// Those that the peer has.
+    /// Those that the session carries: the peer has them, or they wait for it to read
+    /// ([`PeerDetail::octets_waiting`]).
     pub sent: usize,
     /// Those that the session cannot carry. `/v1/peers/NAME/routes` says why.
     pub unsendable: usize,

@@ -81,4 +81,7 @@ pub enum RouteState {
     Unsendable,
     /// No session is up.
     NoSession,
+    /// One that this version of the types does not know. No process sends it; a reader of a newer process gets it.
+    #[serde(other)]
+    Unknown,
 }

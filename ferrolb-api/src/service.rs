@@ -53,6 +53,9 @@ pub enum ServiceState {
     Announced,
     /// It has an address. A controller does not know more.
     Assigned,
+    /// One that this version of the types does not know. No process sends it; a reader of a newer process gets it.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The reason why a node does not announce a Service.

@@ -63,6 +63,9 @@ pub enum Program {
     Controller,
     /// `ferrolb lab`.
     Lab,
+    /// One that this version of the types does not know. No process sends it; a reader of a newer process gets it.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A fact that an operator should look at.
@@ -108,6 +111,9 @@ pub enum ConfigurationState {
     Valid,
     /// The latest configuration has errors, so that an older one, or its last valid objects, are in force.
     Stale,
+    /// One that this version of the types does not know. No process sends it; a reader of a newer process gets it.
+    #[serde(other)]
+    Unknown,
 }
 
 /// The number of peers.
@@ -177,6 +183,9 @@ pub enum DrainStage {
     Withdrawn,
     /// The sessions have ended.
     Drained,
+    /// One that this version of the types does not know. No process sends it; a reader of a newer process gets it.
+    #[serde(other)]
+    Unknown,
 }
 
 /// A watch of the API server.

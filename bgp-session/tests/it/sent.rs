@@ -105,7 +105,7 @@ async fn later_routes_do_not_prolong_the_wait_for_those_that_are_on_their_way() 
 
 #[tokio::test(start_paused = true)]
 async fn the_wait_ends_with_the_session() {
-    let (_node, at_node, mut router) = session_with_a_small_pipe(0).await;
+    let (_node, at_node, router) = session_with_a_small_pipe(0).await;
     at_node.set_routes(different(4_000)).await.unwrap();
 
     let waiting = at_node.clone();

@@ -103,7 +103,7 @@ async fn bfd(state: State<ServerState>, query: RawQuery) -> Response {
 }
 
 async fn routes(State(state): State<ServerState>, name: Path<String>, query: RawQuery) -> Response {
-    let Some(permit) = try_acquire(&state.answers) else { return too_many_readers() };
+    let Some(permit) = try_acquire(&state.answers) else { return too_many("answers") };
     match route_page(&state, name, query).await {
         Ok(page) => large(&page, permit),
         Err(Some(refused)) => refusal(&refused),
@@ -177,7 +177,7 @@ async fn respond(State(state): State<ServerState>, query: Result<Query, Refused>
         Ok(query) => query,
         Err(refused) => return refusal(&refused),
     };
-    let Some(permit) = try_acquire(&state.answers) else { return too_many_readers() };
+    let Some(permit) = try_acquire(&state.answers) else { return too_many("answers") };
 
     match state.query(query).await {
         Ok(answer) => large(&answer, permit),
@@ -237,10 +237,12 @@ pub(super) async fn wrong_method(method: axum::http::Method, uri: axum::http::Ur
     failure(StatusCode::METHOD_NOT_ALLOWED, &error)
 }
 
-pub(super) fn too_many_readers() -> Response {
-    let error = ApiError::new("too many clients are reading answers: try again in a few seconds");
+/// Returns the response to a client that wants one more of these, such as `answers`.
+pub(super) fn too_many(what: &str) -> Response {
+    let error = format!("too many clients are reading {what}: try again in a few seconds");
     let retry_after = [(header::RETRY_AFTER, "5")];
-    (retry_after, failure(StatusCode::SERVICE_UNAVAILABLE, &error)).into_response()
+    let failure = failure(StatusCode::SERVICE_UNAVAILABLE, &ApiError::new(error));
+    (retry_after, failure).into_response()
 }
 
 pub(super) const JSON: &str = "application/json";

@@ -43,12 +43,12 @@ pub(super) async fn events(
     };
 
     if wants_stream(&headers) {
-        let Some(permit) = try_acquire(&state.streams) else { return too_many("streams") };
+        let Some(permit) = try_acquire(&state.streams) else { return api::too_many("streams") };
         let reader = state.events.reader(since);
         return stream(EventStream { reader, open: streaming.open(), _permit: permit });
     }
 
-    let Some(permit) = try_acquire(&state.answers) else { return too_many("answers") };
+    let Some(permit) = try_acquire(&state.answers) else { return api::too_many("answers") };
     match serde_json::to_string(&state.events.page(since)) {
         Ok(text) => {
             let response = body::text_response(api::JSON, text, permit);
@@ -128,11 +128,4 @@ fn write(chunk: &mut String, reading: &EventReading) {
         },
         EventReading::Missed(events) => write!(chunk, "event: missed\ndata: {events}\n\n"),
     };
-}
-
-fn too_many(what: &str) -> Response {
-    let error = format!("too many clients are reading {what}: try again in a few seconds");
-    let retry_after = [(header::RETRY_AFTER, "5")];
-    let failure = api::failure(StatusCode::SERVICE_UNAVAILABLE, &ApiError::new(error));
-    (retry_after, failure).into_response()
 }

@@ -58,7 +58,9 @@ type Failure = Option<Refused>;
 
 impl Facts {
     async fn of(state: ServerState) -> Result<Self, Response> {
-        let Some(permit) = try_acquire(&state.answers) else { return Err(api::too_many_readers()) };
+        let Some(permit) = try_acquire(&state.answers) else {
+            return Err(api::too_many("answers"));
+        };
         let answers = async {
             let Answer::Status(status) = state.query(Query::Status).await? else {
                 return Err(None);
