@@ -110,7 +110,7 @@ fn of_attribute(update: &Update<'_>, attribute: AttributeView<'_>, lines: &mut V
             update.communities().map(|one| format!("community {}:{}", one.asn(), one.value())),
         ),
         AttributeCode::LARGE_COMMUNITIES => {
-            lines.extend(update.large_communities().map(|one| one.to_string()));
+            lines.extend(update.large_communities().map(|one| format!("large {one}")));
         }
         AttributeCode::EXTENDED_COMMUNITIES => {
             lines.extend(update.extended_communities().map(|one| one.to_string()));

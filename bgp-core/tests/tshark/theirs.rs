@@ -149,7 +149,7 @@ fn of_attribute(code: u64, node: &Node, lines: &mut Vec<String>) {
         32 => lines.extend(node.all("bgp.large_communities_tree").map(|one| {
             let [ga, first, second] = ["ga", "ldp1", "ldp2"]
                 .map(|part| one.text(&format!("bgp.large_communities.{part}")));
-            format!("{ga}:{first}:{second}")
+            format!("large {ga}:{first}:{second}")
         })),
         // Carried as octets: everything after flags, type and length.
         _ => {
