@@ -16,8 +16,9 @@
 //! | `/v1/pools/NAME` | [`Pool`] |
 //! | `/v1/bfd` | [`BfdList`] |
 //! | `/v1/events` | [`EventPage`], or server-sent events |
+//! | `/v1/log` | [`LogLines`] |
 //!
-//! Only the Unix socket takes the requests of [`action`], which change the state of the process.
+//! Only the Unix socket has `/v1/log`, and takes the requests of [`action`], which change the state of the process.
 //!
 //! # Conventions
 //!
@@ -31,6 +32,7 @@ mod bfd;
 mod error;
 mod event;
 mod explanation;
+mod log;
 mod node;
 mod peer;
 mod pool;
@@ -46,6 +48,7 @@ pub use error::ApiError;
 pub use event::{Event, EventKind, EventPage, Severity};
 pub use explanation::{Gate, NodeExplanation, PeerExplanation, ServiceExplanation};
 pub use jiff::Timestamp;
+pub use log::LogLines;
 pub use node::{Node, NodeList, NodePeer};
 pub use peer::{
     Capability, Endpoints, Failure, MessageCounts, Messages, Negotiated, Notification, Open, Peer,

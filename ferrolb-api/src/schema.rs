@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::action::{Done, DrainRequest, LogLevel, PeerAction, Refresh};
 use crate::{
-    ApiError, BfdList, Drain, Event, EventPage, NodeList, Peer, PeerList, Pool, PoolList,
+    ApiError, BfdList, Drain, Event, EventPage, LogLines, NodeList, Peer, PeerList, Pool, PoolList,
     RoutePage, ServiceExplanation, ServiceList, Status,
 };
 
@@ -28,6 +28,7 @@ pub fn schema() -> Schema {
         ("/v1/bfd", reference::<BfdList>(&mut types)),
         ("/v1/events", reference::<EventPage>(&mut types)),
         ("an event of /v1/events as a stream", reference::<Event>(&mut types)),
+        ("/v1/log", reference::<LogLines>(&mut types)),
         ("an action", reference::<Done>(&mut types)),
         ("/v1/drain and /v1/undrain", reference::<Drain>(&mut types)),
         ("an error", reference::<ApiError>(&mut types)),

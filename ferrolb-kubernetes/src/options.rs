@@ -8,7 +8,7 @@ use ferrolb_node::Error;
 use ferrolb_node::api::Identity;
 use ferrolb_node::drain::DrainTimes;
 use ferrolb_node::http::{HttpServer, Listen, StatusRequest};
-use ferrolb_node::log_level::LogLevel;
+use ferrolb_node::log::Log;
 use tokio::sync::mpsc;
 
 use super::dataplane::DataplaneOptions;
@@ -30,8 +30,8 @@ pub struct ClusterOptions {
     pub pod: Option<String>,
     /// The places where the process answers.
     pub listen: Listen,
-    /// The filter of the log.
-    pub log_level: LogLevel,
+    /// The log.
+    pub log: Log,
 }
 
 /// The settings of the controller.
@@ -98,7 +98,7 @@ impl ClusterOptions {
 
     /// Returns the identity of a process that starts now.
     pub(super) fn process(&self, program: Program, node: Option<&str>) -> Identity {
-        Identity::new(program, node.map(str::to_owned), self.log_level.clone())
+        Identity::new(program, node.map(str::to_owned), self.log.clone())
     }
 
     /// Listens where the process should answer.
@@ -106,7 +106,7 @@ impl ClusterOptions {
         &self,
         process: &Identity,
     ) -> Result<(HttpServer, mpsc::Receiver<StatusRequest>), Error> {
-        HttpServer::start(self.listen.clone(), process.events().clone()).await
+        HttpServer::start(self.listen.clone(), process).await
     }
 }
 
@@ -129,7 +129,7 @@ impl ControllerOptions {
                 class: None,
                 pod: None,
                 listen: Listen::nowhere(),
-                log_level: LogLevel::fixed("info"),
+                log: Log::fixed("info"),
             },
             election: ElectionConfig {
                 lease_duration: Duration::from_secs(15),

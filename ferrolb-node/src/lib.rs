@@ -8,7 +8,7 @@
 //!
 //! Owns what both `ferrolb run` and the programs in a cluster need: [`sessions`] kept in line with a plan, the [`probe`]s
 //! of Services, [`metrics`], the answers of a process about itself in [`api`], its [`events`], and the [`http`] server; what an
-//! operator changes at run time ([`actions`], the [`drain`], the [`log_level`]); manifests and state in [`files`], the signals and
+//! operator changes at run time ([`actions`], the [`drain`], the [`log`]); manifests and state in [`files`], the signals and
 //! limits of the process. It decides neither which routes there are nor which Service gets which address, and knows neither a
 //! Kubernetes client nor a command line.
 
@@ -22,7 +22,7 @@ pub mod events;
 pub mod files;
 pub mod grace;
 pub mod http;
-pub mod log_level;
+pub mod log;
 mod looking_glass;
 pub mod metrics;
 mod page;

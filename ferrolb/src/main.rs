@@ -21,8 +21,8 @@ use ferrolb::output::{LogFormat, Problems, Style};
 #[cfg(feature = "kubernetes")]
 use ferrolb_kubernetes as kubernetes;
 use ferrolb_node::descriptors;
-use ferrolb_node::log_level::LogLevel;
-use tracing_subscriber::layer::SubscriberExt as _;
+use ferrolb_node::log::{Log, RecentLines};
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     let cli = parse();
     let problems = Problems::new(cli.log.log_format);
 
-    let result = init_log(&cli).and_then(|log_level| run_command(cli.command, log_level, problems));
+    let result = init_log(&cli).and_then(|log| run_command(cli.command, log, problems));
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -53,7 +53,7 @@ fn parse() -> Cli {
     clap::Parser::parse()
 }
 
-fn run_command(command: Command, log_level: LogLevel, problems: Problems) -> Result<(), Failure> {
+fn run_command(command: Command, log: Log, problems: Problems) -> Result<(), Failure> {
     match &command {
         Command::Decode(args) => return decode::run(args),
         Command::Replay(args) => return replay::run(args),
@@ -76,18 +76,18 @@ fn run_command(command: Command, log_level: LogLevel, problems: Problems) -> Res
         .map_err(Failure::unusable)?;
 
     let result = match command {
-        Command::Lab(args) => runtime.block_on(lab::run(args, log_level, problems)),
-        Command::Run(args) => runtime.block_on(run::run(args, log_level, problems)),
+        Command::Lab(args) => runtime.block_on(lab::run(args, log, problems)),
+        Command::Run(args) => runtime.block_on(run::run(args, log, problems)),
         #[cfg(feature = "kubernetes")]
         Command::Controller(args) => {
             let mut options = args.options()?;
-            options.cluster.log_level = log_level;
+            options.cluster.log = log;
             runtime.block_on(kubernetes::controller(options)).map_err(Failure::from)
         }
         #[cfg(feature = "kubernetes")]
         Command::Speaker(args) => {
             let mut options = args.options();
-            options.cluster.log_level = log_level;
+            options.cluster.log = log;
             runtime.block_on(kubernetes::speaker(options)).map_err(Failure::from)
         }
         other => runtime.block_on(ask_process(&other, problems)),
@@ -121,8 +121,8 @@ async fn ask_process(command: &Command, problems: Problems) -> Result<(), Failur
     }
 }
 
-/// Starts the log, and returns its filter, which can be changed.
-fn init_log(cli: &Cli) -> Result<LogLevel, Failure> {
+/// Starts the log, and returns it: its filter can be changed, and its last lines can be read.
+fn init_log(cli: &Cli) -> Result<Log, Failure> {
     let LogArgs { log_level, log_format, .. } = &cli.log;
     // RUST_LOG is set for programs in general. An error in it must not stop this one.
     let rust_log = std::env::var("RUST_LOG").unwrap_or_default().parse::<LogFilter>();
@@ -135,18 +135,26 @@ fn init_log(cli: &Cli) -> Result<LogLevel, Failure> {
     let layer = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     let (targets, handle) = reload::Layer::new(filter.clone().into_targets());
     let registry = tracing_subscriber::registry().with(targets);
+    let recent = RecentLines::default();
+    let lines = recent.clone();
+    let keep = tracing_subscriber::fmt::layer().with_writer(move || lines.writer());
+    let is_coloured = Style::of_stderr() == Style::Coloured;
+    // The kept lines come first, because the first layer formats the fields of spans for both, and these have no colours.
     match log_format {
         LogFormat::Text => {
-            let is_coloured = Style::of_stderr() == Style::Coloured;
+            let registry = registry.with(keep.with_ansi(false).with_target(false).boxed());
             registry.with(layer.with_ansi(is_coloured).with_target(false)).init();
         }
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).init(),
+        LogFormat::Json => {
+            let registry = registry.with(keep.json().flatten_event(true).boxed());
+            registry.with(layer.json().flatten_event(true)).init();
+        }
     }
 
     if let Err(error) = rust_log {
         tracing::warn!("ignoring RUST_LOG: {error}");
     }
-    Ok(LogLevel::new(filter.to_string(), move |text| {
+    Ok(Log::new(filter.to_string(), recent, move |text| {
         let filter: LogFilter = text.parse().map_err(|error: LogFilterError| error.to_string())?;
         if filter.is_empty() {
             return Err("expected a level, such as info, or MODULE=LEVEL, found nothing".to_owned());

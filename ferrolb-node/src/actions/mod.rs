@@ -1,7 +1,7 @@
 //! The actions of an operator on a process: what changes its state at run time.
 //!
 //! ```text
-//! the socket ──► Action ──► main loop: perform ──► Sessions, Drain, LogLevel
+//! the socket ──► Action ──► main loop: perform ──► Sessions, Drain, Log
 //!                                         └──► a log line, an event, the answer
 //! ```
 //!
@@ -152,8 +152,8 @@ impl Controls<'_> {
     fn set_log_level(&self, filter: Option<&str>) -> ActionResult {
         let (before, now) = self
             .identity
-            .log_level()
-            .set(filter)
+            .log()
+            .set_filter(filter)
             .map_err(|error| peer::invalid(format!("filter: {error}")))?;
         let restored = if filter.is_none() { ", as at the start" } else { "" };
         let text = format!("the log level is {now}{restored}; before: {before}");

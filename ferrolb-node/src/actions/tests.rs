@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::*;
 use crate::drain::{DrainRequester, DrainStep, DrainTimes};
 use crate::events::EventLog;
-use crate::log_level::LogLevel;
+use crate::log::{Log, RecentLines};
 use crate::sessions::{DesiredSession, RemotePeer, SessionConfig};
 
 /// A node whose operator acts. Its engine knows no peer.
@@ -76,7 +76,8 @@ impl Node {
             "loud" => Err("\"loud\": expected a level".to_owned()),
             _ => Ok(()),
         };
-        let identity = Identity::new(Program::Run, None, LogLevel::new("info", set));
+        let identity =
+            Identity::new(Program::Run, None, Log::new("info", RecentLines::default(), set));
         let events = identity.events().clone();
         let times = DrainTimes { marked: Duration::from_secs(1), withdrawn: Duration::ZERO };
         Self {
@@ -246,7 +247,7 @@ async fn the_log_level_changes_and_returns_to_the_one_of_the_start() {
     let mut set = async |filter: Option<&str>| {
         let request = LogLevelRequest { filter: filter.map(str::to_owned) };
         let answer = node.act(Action::LogLevel(request)).await.unwrap();
-        (answer, node.identity.log_level().current(), node.operator_events())
+        (answer, node.identity.log().filter(), node.operator_events())
     };
     let done = |text: &str| ActionAnswer::Done(Done { done: text.to_owned() });
     let changed = done("the log level is debug; before: info");

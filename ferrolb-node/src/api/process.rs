@@ -16,29 +16,29 @@ use crate::WallClock;
 use crate::actions::Controls;
 use crate::events::{EventLog, NewEvent};
 use crate::http::OBJECTS_NOT_KEPT;
-use crate::log_level::LogLevel;
+use crate::log::Log;
 use crate::sessions::Sessions;
 
-/// What is the same for every program: facts that do not change, the clock, the filter of the log, and the events.
+/// What is the same for every program: facts that do not change, the clock, the log, and the events.
 #[derive(Clone, Debug)]
 pub struct Identity {
     program: Program,
     node: Option<String>,
     clock: WallClock,
     started: Instant,
-    log_level: LogLevel,
+    log: Log,
     events: EventLog,
 }
 
 impl Identity {
-    /// Returns the identity of a process that starts now, with this filter of its log. Its start is the first event.
-    pub fn new(program: Program, node: Option<String>, log_level: LogLevel) -> Self {
+    /// Returns the identity of a process that starts now, with this log. Its start is the first event.
+    pub fn new(program: Program, node: Option<String>, log: Log) -> Self {
         let clock = WallClock::now();
         let started = tokio::time::Instant::now().into_std();
         let events = EventLog::new();
         let version = env!("CARGO_PKG_VERSION");
         events.record(NewEvent::info(EventKind::Started, format!("FerroLB {version} started")));
-        Self { program, node, clock, started, log_level, events }
+        Self { program, node, clock, started, log, events }
     }
 
     /// Returns the program.
@@ -56,9 +56,9 @@ impl Identity {
         self.time_of(self.started)
     }
 
-    /// Returns the filter of the log.
-    pub fn log_level(&self) -> &LogLevel {
-        &self.log_level
+    /// Returns the log.
+    pub fn log(&self) -> &Log {
+        &self.log
     }
 
     /// Returns the events of the process.

@@ -36,7 +36,7 @@ pub(super) fn status(process: &impl Process) -> Status {
         drain: process.drain(),
         watches: process.watches(),
         dataplane: process.dataplane(),
-        log_level: identity.log_level().current(),
+        log_level: identity.log().filter(),
     };
     status.problems = problems(&status, &peers);
     status

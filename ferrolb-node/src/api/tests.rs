@@ -10,7 +10,7 @@ use lb_adapter::planner::PlannerOptions;
 
 use super::*;
 use crate::actions::Controls;
-use crate::log_level::LogLevel;
+use crate::log::Log;
 use crate::sessions::Sessions;
 
 /// A process without a single open session, or a standby if it has no engine.
@@ -56,7 +56,7 @@ impl Process for Fixed {
 }
 
 fn process(engine: Option<Engine>, speaks: bool) -> Fixed {
-    let identity = Identity::new(Program::Speaker, Some("n1".to_owned()), LogLevel::fixed("info"));
+    let identity = Identity::new(Program::Speaker, Some("n1".to_owned()), Log::fixed("info"));
     let sessions = speaks.then(|| Sessions::new(Arc::default(), identity.events().clone()));
     Fixed {
         identity,
@@ -197,7 +197,7 @@ fn a_controller_without_sessions_lists_services_as_assigned() {
 
 #[tokio::test(start_paused = true)]
 async fn the_time_of_an_instant_follows_the_clock_of_the_process() {
-    let identity = Identity::new(Program::Run, None, LogLevel::fixed("info"));
+    let identity = Identity::new(Program::Run, None, Log::fixed("info"));
     let begin = tokio::time::Instant::now().into_std();
     let later = begin + std::time::Duration::from_secs(90);
     let passed = identity.time_of(later).duration_since(identity.time_of(begin));

@@ -167,7 +167,7 @@ fn peer_name(Path(name): Path<String>, RawQuery(query): RawQuery) -> Result<Peer
     Ok(PeerName { name, node })
 }
 
-fn without_parameters(RawQuery(query): RawQuery) -> Result<(), Refused> {
+pub(super) fn without_parameters(RawQuery(query): RawQuery) -> Result<(), Refused> {
     Parameters::of(query.as_deref())?.finish(&[])
 }
 

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::*;
 use crate::events::NewEvent;
+use crate::log::RecentLines;
 
 /// Limits under which a stream gets a comment after 200 ms without events.
 const LIMITS: ConnectionLimits = ConnectionLimits {
@@ -21,8 +22,14 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
 async fn listen() -> (HttpServer, EventLog) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let log = EventLog::new();
-    let (server, mut requests) =
-        HttpServer::serve(Some(listener), None, Vec::new(), log.clone(), LIMITS);
+    let (server, mut requests) = HttpServer::serve(
+        Some(listener),
+        None,
+        Vec::new(),
+        log.clone(),
+        RecentLines::default(),
+        LIMITS,
+    );
     tokio::spawn(async move {
         loop {
             if let StatusRequest::Live(reply) = next_request(&mut requests).await {

@@ -13,6 +13,7 @@ mod event_tests;
 mod events;
 mod guard;
 mod listener;
+mod log;
 mod looking_glass;
 mod parameters;
 mod serve;
@@ -38,8 +39,9 @@ use tokio::task::JoinHandle;
 
 use crate::Error;
 use crate::actions::{Action, ActionReply};
-use crate::api::{Query, Reply};
+use crate::api::{Identity, Query, Reply};
 use crate::events::EventLog;
+use crate::log::RecentLines;
 use crate::{metrics, page};
 use lb_adapter::recording::ProcessSnapshot;
 
@@ -98,12 +100,14 @@ impl HttpServer {
     /// An address or a socket that the command line names cannot be listened on.
     pub async fn start(
         listen: Listen,
-        events: EventLog,
+        identity: &Identity,
     ) -> Result<(Self, mpsc::Receiver<StatusRequest>), Error> {
         let tcp = listen.tcp.open().await?;
         let socket = listen.socket.open().await?;
+        let (events, log) = (identity.events().clone(), identity.log().recent().clone());
+        let limits = ConnectionLimits::of_process();
         let (server, receiver) =
-            Self::serve(tcp, socket, listen.allowed_hosts, events, ConnectionLimits::of_process());
+            Self::serve(tcp, socket, listen.allowed_hosts, events, log, limits);
 
         if let Some(address) = server.address {
             tracing::info!(%address, "serving health checks and metrics, and answers");
@@ -119,6 +123,7 @@ impl HttpServer {
         socket: Option<(SocketFile, UnixListener)>,
         allowed_hosts: Vec<String>,
         events: EventLog,
+        log: RecentLines,
         limits: ConnectionLimits,
     ) -> (Self, mpsc::Receiver<StatusRequest>) {
         let (requests, receiver) = mpsc::channel(QUEUE);
@@ -129,6 +134,7 @@ impl HttpServer {
             answers: Arc::new(Semaphore::new(MAX_ANSWERS)),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             events,
+            log,
         };
 
         let mut server = Self { address: None, socket: None, tasks: Vec::new() };
@@ -140,7 +146,8 @@ impl HttpServer {
         }
         if let Some((file, listener)) = socket {
             server.socket = Some(file);
-            let router = read_only().merge(actions::router()).with_state(state);
+            let router =
+                read_only().merge(log::router()).merge(actions::router()).with_state(state);
             server.tasks.push(tokio::spawn(serve(listener, router, limits)));
         }
         (server, receiver)
@@ -198,6 +205,7 @@ struct ServerState {
     answers: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     events: EventLog,
+    log: RecentLines,
 }
 
 async fn live(State(state): State<ServerState>) -> Response {

@@ -5,6 +5,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::api::{Answer, Refused};
 use crate::events::EventLog;
+use crate::log::RecentLines;
 use ferrolb_api::{ApiError, Service, ServiceList, ServiceState};
 use lb_adapter::manifest::Source;
 use tokio::net::UnixStream;
@@ -30,8 +31,14 @@ async fn listen_also(
     socket: Option<(SocketFile, UnixListener)>,
 ) -> HttpServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (server, mut requests) =
-        HttpServer::serve(Some(listener), socket, Vec::new(), EventLog::new(), limits);
+    let (server, mut requests) = HttpServer::serve(
+        Some(listener),
+        socket,
+        Vec::new(),
+        EventLog::new(),
+        RecentLines::default(),
+        limits,
+    );
     let metrics = "m 1\n".repeat(LARGE / 4);
     tokio::spawn(async move {
         loop {

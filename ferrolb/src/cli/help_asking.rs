@@ -169,7 +169,8 @@ Examples:
   ferrolb support-bundle
   ferrolb support-bundle --socket /run/ferrolb/kube1.sock --output kube1.tar.gz
 
-README.txt in the archive lists its files, and says how to add the logs. Passwords, data of Secrets and
+README.txt in the archive lists its files. The log's last lines are among them if the process is asked
+over its socket; README.txt says how to add older ones. Passwords, data of Secrets and
 annotations of other programs are removed; addresses and names are not. In a pod, whose file system
 is read-only, `--output -` writes to stdout:
 kubectl -n ferrolb-system exec POD -- /ferrolb support-bundle --output - > kube1.tar.gz

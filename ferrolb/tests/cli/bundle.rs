@@ -195,6 +195,10 @@ fn long_lists_are_cut_and_the_bundle_says_so() {
             let next = (from < 24_000).then(|| (from + 1_000).to_string());
             response("200 OK", &json!({"routes": routes, "next": next}).to_string())
         }
+        "/v1/log" => {
+            let log = json!({"lines": ["session up", "session down"], "dropped": 3});
+            response("200 OK", &log.to_string())
+        }
         _ => response("200 OK", "{}"),
     });
     let bundle = on_stdout(&answers.ask(&["support-bundle", "--output", "-"]));
@@ -202,4 +206,6 @@ fn long_lists_are_cut_and_the_bundle_says_so() {
     assert_eq!((routes.len(), &routes[9_999]), (10_000, &json!({"prefix": 9_999})));
     let readme = text(&bundle["README.txt"]);
     assert!(readme.contains("  routes of tor1 on kube1: the first 10000 of 25000\n"), "{readme}");
+    assert!(readme.contains("  log.txt: the last 2 lines\n"), "{readme}");
+    assert_eq!(text(&bundle["log.txt"]), "session up\nsession down\n");
 }

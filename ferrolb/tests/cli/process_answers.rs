@@ -280,7 +280,8 @@ fn a_node_answers_about_its_session_and_reveals_no_password() {
         "hold-time: 30s\n",
         "hold-time: 30s\n      password: sesame-of-tests\n",
     );
-    let (mut process, tcp, path) = node(&manifests, &["--http", "127.0.0.1:0"]);
+    let (mut process, tcp, path) =
+        node(&manifests, &["--http", "127.0.0.1:0", "--log-level", "trace"]);
     let unix = place(&path);
     wait_for_sessions(&tcp, 1);
     let status = unix.answer("/v1/status", "/v1/status");
@@ -321,6 +322,11 @@ fn a_node_answers_about_its_session_and_reveals_no_password() {
         assert_eq!(response.status, 200, "{path}");
         assert!(!format!("{response:?}").contains("sesame"), "{path}: {response:?}");
     }
+
+    let log = unix.answer("/v1/log", "/v1/log")["lines"].to_string();
+    assert!(log.contains("session up") && log.contains("DEBUG"), "{log}");
+    assert!(!log.contains("sesame"), "{log}");
+    assert_eq!(tcp.get("/v1/log").status, 404, "only the socket has the log");
 
     process.signal("TERM");
     assert!(process.wait().success());

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::Args;
 use ferrolb_kubernetes::ClusterOptions;
 use ferrolb_node::http::TcpListen;
-use ferrolb_node::log_level::LogLevel;
+use ferrolb_node::log::Log;
 
 pub use controller::ControllerArgs;
 pub use speaker::{DataplaneGate, OnExit, SpeakerArgs};
@@ -69,7 +69,7 @@ impl KubernetesArgs {
             class: self.lb_class.clone(),
             pod: self.pod_name(),
             listen: self.socket.listen(tcp, socket),
-            log_level: LogLevel::fixed(""),
+            log: Log::fixed(""),
         }
     }
 

@@ -26,7 +26,7 @@ use ferrolb_node::api::{Identity, answer};
 use ferrolb_node::events::configuration_loaded;
 use ferrolb_node::files::ManifestSource;
 use ferrolb_node::http::{HttpServer, StatusRequest, TcpListen, next_request};
-use ferrolb_node::log_level::LogLevel;
+use ferrolb_node::log::Log;
 use ferrolb_node::signals::Signals;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -44,14 +44,14 @@ use crate::output::Problems;
 /// # Errors
 ///
 /// The lab could not start, or its routers' tables are not as planned.
-pub async fn run(args: LabArgs, log_level: LogLevel, problems: Problems) -> Result<(), Failure> {
+pub async fn run(args: LabArgs, log: Log, problems: Problems) -> Result<(), Failure> {
     let signals = Signals::new().map_err(Failure::unusable)?;
     let options = args.cluster.configuration.manifests();
     let startup = Startup::read(&args.dir, &options, args.state_file.clone(), problems)?;
 
-    let identity = Identity::new(Program::Lab, None, log_level);
+    let identity = Identity::new(Program::Lab, None, log);
     let listen = args.http.listen(TcpListen::OrAnyPort, SOCKET);
-    let (http, requests) = HttpServer::start(listen, identity.events().clone()).await?;
+    let (http, requests) = HttpServer::start(listen, &identity).await?;
     identity.events().record(configuration_loaded());
     let mut cluster = LabCluster::new(&args, identity, startup.state_file, problems);
     let mut result = cluster.apply(startup.manifests).await;

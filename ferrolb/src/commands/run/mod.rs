@@ -22,7 +22,7 @@ use ferrolb_api::Program;
 use ferrolb_node::api::{Identity, answer};
 use ferrolb_node::events::configuration_loaded;
 use ferrolb_node::http::{HttpServer, TcpListen, next_request};
-use ferrolb_node::log_level::LogLevel;
+use ferrolb_node::log::Log;
 use ferrolb_node::signals::Signals;
 use tokio::time::Instant;
 
@@ -38,7 +38,7 @@ use crate::output::Problems;
 /// # Errors
 ///
 /// The reason why it could not start. Once it runs, no error in the files or on the network ends it.
-pub async fn run(args: RunArgs, log_level: LogLevel, problems: Problems) -> Result<(), Failure> {
+pub async fn run(args: RunArgs, log: Log, problems: Problems) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(Failure::unusable)?;
 
     // A state file that the user named must be usable. Without the default one, addresses may change with a restart.
@@ -49,9 +49,9 @@ pub async fn run(args: RunArgs, log_level: LogLevel, problems: Problems) -> Resu
     let startup = Startup::read(&args.dir, &options, Some(state_file), problems)?;
     check_node(&args.node, &startup.manifests).map_err(Failure::Unusable)?;
 
-    let identity = Identity::new(Program::Run, Some(args.node.clone()), log_level);
+    let identity = Identity::new(Program::Run, Some(args.node.clone()), log);
     let listen = args.http.listen(TcpListen::OrNone, &args.node);
-    let (_http, mut requests) = HttpServer::start(listen, identity.events().clone()).await?;
+    let (_http, mut requests) = HttpServer::start(listen, &identity).await?;
     identity.events().record(configuration_loaded());
     let mut node = NodeProcess::new(&args, identity, startup.state_file, problems);
     node.load(startup.manifests);

@@ -6,14 +6,14 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use ferrolb_api::Timestamp;
+use ferrolb_api::{LogLines, Timestamp};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::archive::Archive;
 use super::host;
 use super::redact::redact;
-use crate::client::{Client, Pages, escaped};
+use crate::client::{Client, Pages, Place, escaped};
 
 /// The answers of one process.
 pub(super) struct Collector<'a> {
@@ -94,6 +94,7 @@ impl<'a> Collector<'a> {
         if let Some(metrics) = self.get("/metrics", MAX_ANSWER).await {
             archive.add(&["metrics.txt"], &metrics)?;
         }
+        self.log(archive).await?;
         self.objects(archive).await?;
 
         if !self.errors.is_empty() {
@@ -180,6 +181,29 @@ impl<'a> Collector<'a> {
             self.document(archive, &["explanations", namespace, &file], &path).await?;
         }
         Ok(())
+    }
+
+    /// Adds the last lines of the log, which a process tells only over its socket.
+    async fn log(&mut self, archive: &mut Archive) -> io::Result<()> {
+        if !matches!(self.client.place(), Place::Socket(_)) {
+            return Ok(());
+        }
+
+        let Some(octets) = self.get("/v1/log", MAX_ANSWER).await else { return Ok(()) };
+        match serde_json::from_slice::<LogLines>(&octets) {
+            Ok(log) => {
+                if log.dropped > 0 {
+                    let count = log.lines.len();
+                    self.left_out.push(format!("log.txt: the last {count} lines"));
+                }
+                let text: String = log.lines.iter().flat_map(|line| [line, "\n"]).collect();
+                archive.add(&["log.txt"], text.as_bytes())
+            }
+            Err(error) => {
+                self.fail("/v1/log", &error);
+                Ok(())
+            }
+        }
     }
 
     /// Adds the objects and the configuration, of a process that keeps them.
@@ -322,12 +346,14 @@ services.jsonl     a Service on each line; explanations/ has those with problems
 pools.json         pools; pools/NAME.jsonl has the addresses in use, one on each line
 events.json        the events that the process has kept
 metrics.txt        the metrics
+log.txt            the last lines of the log since the start, if the socket of the process was asked
 objects.jsonl      the configuration and the objects: ferrolb explain, diff and replay read it
 
 A speaker or controller does not keep the objects of its cluster. The command
 ferrolb explain NAMESPACE/NAME --cluster reads them from the API server.
 
-Logs are not in here, since the process writes them to stderr. To add them:
+The log before the process started, and the log of a process that was asked over a URL or through
+an API server, are not in here. To add them:
   journalctl -u ferrolb --since '-1 day' > log.txt
   kubectl -n ferrolb-system logs POD --since 24h > log.txt
   kubectl -n ferrolb-system logs POD --previous > log-previous.txt
@@ -353,7 +379,6 @@ mod tests {
     use tokio::net::UnixListener;
 
     use super::*;
-    use crate::client::Place;
 
     #[tokio::test(start_paused = true)]
     async fn a_process_that_never_answers_does_not_keep_the_command() {
@@ -371,9 +396,9 @@ mod tests {
         assert!(begin.elapsed() <= TIMEOUT + Duration::from_secs(2), "{:?}", begin.elapsed());
         assert!(!archive.finish().unwrap().is_empty());
         let errors = &collector.errors;
-        assert_eq!(errors.len(), 10, "a line for each answer: {errors:#?}");
+        assert_eq!(errors.len(), 11, "a line for each answer: {errors:#?}");
         assert!(errors[0].starts_with("/v1/status: "), "{errors:#?}");
         assert!(errors[0].contains("not complete after 15 seconds"), "{errors:#?}");
-        assert_eq!(errors[9], format!("/objects: {LATE}"));
+        assert_eq!(errors[10], format!("/objects: {LATE}"));
     }
 }
