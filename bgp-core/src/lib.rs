@@ -17,6 +17,7 @@
 //! * [`fsm`]: the six states of RFC 4271, section 8. Time is an argument.
 //! * [`rib`]: Adj-RIB-In, Loc-RIB, Adj-RIB-Out and the decision process.
 //! * [`policy`]: filters for routes, and changes to their attributes.
+//! * [`rpki`]: origin validation, and the protocol of the caches that provide its data.
 //! * [`peer`]: one peer with its two possible connections, as a driver runs it.
 //! * [`mrt`]: the format of the files in which collectors record messages and tables.
 //! * [`types`]: the values that all modules share.
@@ -63,7 +64,9 @@ pub mod fsm;
 pub mod mrt;
 pub mod peer;
 pub mod policy;
+mod prefix_index;
 pub mod rib;
+pub mod rpki;
 #[cfg(feature = "serde")]
 mod serialize;
 pub mod types;

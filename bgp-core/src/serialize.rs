@@ -12,6 +12,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::fsm::RemoteAs;
+use crate::policy::{AsPathPattern, CommunityMatch, LargeCommunityMatch};
 use crate::rib::{Route, RouteSet};
 use crate::types::{Afi, AfiSafi, Safi};
 use crate::wire::{
@@ -38,9 +39,12 @@ macro_rules! as_text {
 as_text!(
     Afi,
     AfiSafi,
+    AsPathPattern,
+    CommunityMatch,
     ExtendedCommunity,
     Ipv6ExtendedCommunity,
     LargeCommunity,
+    LargeCommunityMatch,
     NextHop,
     RemoteAs,
     Safi,

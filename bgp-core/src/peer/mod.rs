@@ -31,6 +31,7 @@ mod stats;
 mod timers;
 mod transmit;
 mod unsendable;
+mod validation;
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +44,7 @@ use bytes::BytesMut;
 
 use crate::fsm::{DownReason, Event, FsmAction, FsmConfig, Negotiated, StateKind, TransportError};
 use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
+use crate::rpki::VrpTable;
 use crate::{AfiSafi, Direction};
 
 pub use self::change::{ConfigChange, TakesEffect};
@@ -79,6 +81,8 @@ pub struct Peer {
     discarded: BytesMut,
     adj_rib_in: AdjRibIn,
     adj_rib_out: AdjRibOut,
+    /// The VRPs that policies validate routes with.
+    vrps: VrpTable,
     unsendable: UnsendableRecord,
     /// True if our routes carry GRACEFUL_SHUTDOWN, so that traffic moves elsewhere (RFC 8326).
     draining: bool,
@@ -119,6 +123,7 @@ impl Peer {
 
             adj_rib_in: AdjRibIn::new(),
             adj_rib_out: AdjRibOut::new(),
+            vrps: VrpTable::default(),
             unsendable: UnsendableRecord::default(),
             draining: false,
             originated: None,

@@ -183,6 +183,8 @@ impl Peer {
         }
 
         let policy = self.settings.policies.import.clone();
+        let vrps = self.vrps.clone();
+        let context = self.import_context(&vrps);
         // The attributes of the last family: the NLRI field and an MP_REACH_NLRI have next hops of their own.
         let mut known: Option<(AfiSafi, Option<Arc<PathAttributes>>)> = None;
         for (path_id, prefix) in update.reachable().with_path_ids() {
@@ -194,7 +196,7 @@ impl Peer {
             let (_, usable) =
                 known.get_or_insert_with(|| (family, self.usable_attributes(update, family)));
             let passed = match (usable, &policy) {
-                (Some(usable), Some(policy)) => policy.apply(prefix, usable),
+                (Some(usable), Some(policy)) => policy.apply(prefix, usable, &context),
                 (Some(usable), None) => Some(Arc::clone(usable)),
                 (None, _) => None,
             };

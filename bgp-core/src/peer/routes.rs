@@ -20,7 +20,8 @@ impl Peer {
         self.change_routes(|peer| match peer.settings.policies.export.clone() {
             None => peer.adj_rib_out.set(routes),
             Some(policy) => {
-                peer.adj_rib_out.set(&apply(&policy, routes));
+                let passed = peer.exported(&policy, routes);
+                peer.adj_rib_out.set(&passed);
                 peer.originated = Some(routes.clone());
             }
         });
@@ -39,7 +40,7 @@ impl Peer {
         };
 
         let (prefix, path_id) = (route.prefix(), route.path_id());
-        match policy.apply(prefix, route.attributes()) {
+        match policy.apply(prefix, route.attributes(), &self.export_context(&self.vrps)) {
             Some(attributes) => {
                 let route = Route::with_attributes(prefix, attributes).path(path_id);
                 self.adj_rib_out.announce(&route);
@@ -115,7 +116,8 @@ impl Peer {
             self.change_routes(|peer| match new {
                 None => peer.adj_rib_out.set(&routes),
                 Some(policy) => {
-                    peer.adj_rib_out.set(&apply(&policy, &routes));
+                    let passed = peer.exported(&policy, &routes);
+                    peer.adj_rib_out.set(&passed);
                     peer.originated = Some(routes);
                 }
             });
@@ -146,21 +148,22 @@ impl Peer {
             self.adj_rib_out.repeat();
         }
     }
-}
 
-/// The routes that pass a policy. Adjacent routes with equal attributes share them.
-fn apply(policy: &Policy, routes: &RouteSet) -> RouteSet {
-    let mut last: Option<Arc<PathAttributes>> = None;
-    routes.filter_map(|prefix, attributes| {
-        let passed = policy.apply(prefix, attributes)?;
-        let is_changed = !Arc::ptr_eq(&passed, attributes);
+    /// The routes that pass an export policy. Adjacent routes with equal attributes share them.
+    fn exported(&self, policy: &Policy, routes: &RouteSet) -> RouteSet {
+        let context = self.export_context(&self.vrps);
+        let mut last: Option<Arc<PathAttributes>> = None;
+        routes.filter_map(|prefix, attributes| {
+            let passed = policy.apply(prefix, attributes, &context)?;
+            let is_changed = !Arc::ptr_eq(&passed, attributes);
 
-        match &last {
-            Some(last) if is_changed && *last == passed => Some(Arc::clone(last)),
-            _ => {
-                last = Some(Arc::clone(&passed));
-                Some(passed)
+            match &last {
+                Some(last) if is_changed && *last == passed => Some(Arc::clone(last)),
+                _ => {
+                    last = Some(Arc::clone(&passed));
+                    Some(passed)
+                }
             }
-        }
-    })
+        })
+    }
 }

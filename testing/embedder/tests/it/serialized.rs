@@ -6,6 +6,7 @@ use bgp_core::{
     fsm::{ReceivedPath, SentPath, Timer},
     policy::{Action, Match, Policy, PrefixMatch, Rule},
     rib::Nlri,
+    rpki::{Validity, Vrp, VrpTable},
     wire::{AddPath, AttributeCode, AttributeFlags, Ipv6ExtendedCommunity, RouteRefreshSubtype},
 };
 use bgp_session::{
@@ -196,22 +197,46 @@ fn facts_and_settings_read_back() {
 #[test]
 fn a_policy_reads_back() {
     let pool = PrefixMatch::or_longer(prefix());
-    let policy =
-        Policy::reject_all().rule(Rule::reject(Match::communities([Community::BLACKHOLE]))).rule(
+    let customer = Match::AsPath("^65001(_65001)*$".parse().unwrap())
+        & Match::OriginAs([Asn(65_001)].into())
+        & Match::PathLength(1..=5)
+        & !Match::LargeCommunity("64500:*:1-9".parse().unwrap());
+    let target: ExtendedCommunity = "rt:65000:1".parse().unwrap();
+    let policy = Policy::reject_all()
+        .rule(Rule::reject(Match::communities([Community::BLACKHOLE])))
+        .rule(Rule::reject(Match::Validity(Validity::Invalid)))
+        .rule(Rule::change(customer).action(Action::RemoveExtendedCommunity(target..=target)))
+        .rule(
             Rule::accept(Match::prefixes([pool]))
                 .action(Action::Prepend(Asn(1), 2))
                 .action(Action::AddLargeCommunity(LargeCommunity::new(1, 2, 3)))
+                .action(Action::RemoveCommunity("64500:*".parse().unwrap()))
                 .action(Action::NextHop(None)),
         );
     reads_back(&policy);
+    reads_back(&VrpTable::from([Vrp::new(prefix(), Asn(1)).max_length(48)]));
+
     let read: Rule = serde_json::from_value(json!({
-        "matches": {"communities": ["64500:1"]},
+        "matches": {"any": [
+            {"community": "64500:1-9"},
+            {"as-path": "_65001$"},
+            {"prefix": [{"within": "10.0.0.0/8", "shortest": 8, "longest": 24}]},
+            {"peer-as": [[64_512, 65_534]]},
+            {"validity": "not-found"},
+        ]},
         "actions": [{"med": 5}],
         "verdict": "accept",
     }))
     .unwrap();
-    let expected = Rule::accept(Match::communities([Community::new(64_500, 1)]));
-    assert_eq!(read, expected.action(Action::Med(Some(5))));
+    let expected = Match::Community("64500:1-9".parse().unwrap())
+        .or(Match::AsPath("_65001$".parse().unwrap()))
+        .or(Match::prefixes(["10.0.0.0/8 le 24".parse().unwrap()]))
+        .or(Match::PeerAs((Asn(64_512)..=Asn(65_534)).into()))
+        .or(Match::Validity(Validity::NotFound));
+    assert_eq!(read, Rule::accept(expected).action(Action::Med(Some(5))));
+
+    let error = serde_json::from_value::<Match>(json!({"as-path": "("})).unwrap_err().to_string();
+    assert!(error.contains("expected a regular expression for AS paths"), "{error}");
 }
 
 #[test]
