@@ -2,8 +2,11 @@
 //!
 //! A cache validates ROAs and passes the results on as VRPs (validated ROA payloads). [`VrpTable`] holds them, and
 //! [`VrpTable::validate`] compares a route with them. What an invalid route deserves is a matter of the
-//! [`policy`](crate::policy).
+//! [`policy`](crate::policy). Caches speak the RTR protocol (RFC 8210): [`RtrClient`] is its state machine and [`Pdu`] its
+//! codec, both without I/O.
 
+mod client;
+mod pdu;
 mod vrp_table;
 
 use std::fmt;
@@ -13,6 +16,8 @@ use ipnet::IpNet;
 use crate::Asn;
 use crate::wire::{AsPath, SegmentType};
 
+pub use self::client::{RtrClient, RtrFailure, RtrOutput, RtrState};
+pub use self::pdu::{DecodedPdu, Pdu, PduError, RtrErrorCode, RtrTimers};
 pub use self::vrp_table::VrpTable;
 
 /// A validated ROA payload: an AS may originate a prefix, and longer ones inside it up to a length (RFC 6811, section 2).
