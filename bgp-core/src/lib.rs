@@ -20,6 +20,7 @@
 //! * [`rpki`]: origin validation, and the protocol of the caches that provide its data.
 //! * [`peer`]: one peer with its two possible connections, as a driver runs it.
 //! * [`mrt`]: the format of the files in which collectors record messages and tables.
+//! * [`bmp`]: the protocol in which a router shows its sessions and RIBs to a monitoring station.
 //! * [`types`]: the values that all modules share.
 //!
 //! With the feature `serde`, which is off by default, the values (routes, attributes, messages' contents, policies, reasons) can
@@ -60,6 +61,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod bmp;
 pub mod fsm;
 pub mod mrt;
 pub mod peer;

@@ -1,5 +1,6 @@
 //! Laws of the codec under random input, and real messages where they are at hand.
 
+mod bmp;
 mod hostile;
 mod recordings;
 mod roundtrip;
