@@ -53,7 +53,24 @@ pub struct StateChange {
     pub new: u16,
 }
 
-impl RecordedMessage<'_> {
+impl<'a> RecordedMessage<'a> {
+    /// A message that was received on a session with four-octet AS numbers and without path identifiers, on an unknown
+    /// interface.
+    #[must_use]
+    pub const fn new(peer: (IpAddr, Asn), local: (IpAddr, Asn), octets: &'a [u8]) -> Self {
+        Self {
+            peer_as: peer.1,
+            local_as: local.1,
+            interface: 0,
+            peer: peer.0,
+            local: local.0,
+            four_octet_as: true,
+            sent: false,
+            add_path: false,
+            octets,
+        }
+    }
+
     /// The context for reading the message, from its record alone: IPv4 and IPv6 unicast, both with path identifiers if the
     /// record has them. [`Sessions`](super::Sessions) also uses the OPENs of the recording.
     #[must_use]
@@ -69,6 +86,25 @@ impl RecordedMessage<'_> {
 }
 
 impl StateChange {
+    /// A change from one state to another, on an unknown interface.
+    #[must_use]
+    pub const fn new(
+        peer: (IpAddr, Asn),
+        local: (IpAddr, Asn),
+        old: StateKind,
+        new: StateKind,
+    ) -> Self {
+        Self {
+            peer_as: peer.1,
+            local_as: local.1,
+            interface: 0,
+            peer: peer.0,
+            local: local.0,
+            old: Self::number(old),
+            new: Self::number(new),
+        }
+    }
+
     /// The state with a number (RFC 6396 section 4.4.1), if there is one.
     #[must_use]
     pub const fn state(number: u16) -> Option<StateKind> {

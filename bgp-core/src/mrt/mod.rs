@@ -1,7 +1,8 @@
 //! MRT: the format in which collectors and daemons record BGP messages and tables (RFC 6396, RFC 8050).
 //!
-//! This module owns the format of the records, and the session parameters that follow from a file. It does not read or
-//! decompress files: it takes octets and returns views that borrow them. [`wire`](crate::wire) decodes the messages.
+//! This module owns the format of the records, and the session parameters that follow from a file. It does not open or
+//! decompress files: it takes octets and returns views that borrow them, and appends records to a buffer.
+//! [`wire`](crate::wire) decodes the messages.
 //!
 //! # File format
 //!
@@ -72,18 +73,27 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Writing
+//!
+//! [`RecordedMessage::encode`] and [`StateChange::encode`] append a record of a session, [`TableWriter`] those of a table.
+//! They write what other readers know: four-octet AS numbers wherever the message has them, IPv4 and IPv6 unicast.
 
 mod bgp4mp;
 mod sessions;
 mod table;
 #[cfg(test)]
 mod tests;
+mod write;
+#[cfg(test)]
+mod write_tests;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use bgp4mp::{RecordedMessage, StateChange};
 pub use sessions::Sessions;
 pub use table::{PeerIndexTable, RibEntries, RibEntry, RibRecord, TablePeer, TablePeers};
+pub use write::{Precision, RibWriter, TableWriter};
 
 use crate::wire::input::{Parsed, four_octets, octets, truncated, two_octets};
 

@@ -61,6 +61,14 @@ pub struct RibEntry<'a> {
     pub attribute_octets: &'a [u8],
 }
 
+impl TablePeer {
+    /// A peer with these values.
+    #[must_use]
+    pub const fn new(identifier: BgpIdentifier, address: IpAddr, asn: Asn) -> Self {
+        Self { identifier, address, asn }
+    }
+}
+
 impl<'a> PeerIndexTable<'a> {
     /// The identifier of the recording collector; often 0.
     #[must_use]
@@ -378,5 +386,5 @@ fn nlri_length(family: AfiSafi, input: &[u8]) -> Option<usize> {
 }
 
 /// The flags in the type of a peer (RFC 6396 section 4.3.1).
-const IPV6_PEER: u8 = 1;
-const FOUR_OCTET_PEER: u8 = 2;
+pub(super) const IPV6_PEER: u8 = 1;
+pub(super) const FOUR_OCTET_PEER: u8 = 2;
