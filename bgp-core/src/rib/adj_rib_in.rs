@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::AfiSafi;
 use crate::rib::key::{Key, Key4, Key6};
 use crate::rib::table::{Table, TableIter};
-use crate::rib::{Nlri, RouteIter};
+use crate::rib::{Nlri, RouteIter, RouteSet};
 use crate::wire::PathAttributes;
 
 /// The routes received from one peer and still valid.
@@ -152,6 +152,12 @@ impl AdjRibIn {
     #[must_use]
     pub fn iter(&self) -> RouteIter<'_> {
         RouteIter::new(&self.v4.routes, &self.v6.routes)
+    }
+
+    /// All routes as they are now. The set shares them with this RIB, so that taking it costs nothing.
+    #[must_use]
+    pub fn routes(&self) -> RouteSet {
+        RouteSet { v4: self.v4.routes.clone(), v6: self.v6.routes.clone() }
     }
 
     /// The routes from a prefix on, or from the first one.
@@ -340,6 +346,38 @@ mod tests {
         assert_eq!(page("172.16.0.0/12").routes[0].prefix.to_string(), "192.0.2.0/24");
         assert_eq!(page("224.0.0.0/4").routes[0].prefix.to_string(), "::/0");
         assert_eq!(page("ff00::/8"), InPage::default());
+    }
+
+    #[test]
+    fn the_changes_between_two_states_lead_from_one_to_the_other() {
+        let mut rib = AdjRibIn::new();
+        let attributes = |med| Arc::new(PathAttributes { med, ..PathAttributes::default() });
+        let nlri = |n: u32| Nlri {
+            prefix: IpNet::new(std::net::IpAddr::from((n << 8).to_be_bytes()), 24).unwrap(),
+            path_id: 0,
+        };
+        let v6 = Nlri { prefix: "2001:db8::/32".parse().unwrap(), path_id: 7 };
+        for n in 0..2_000 {
+            rib.announce(nlri(n), &attributes(None));
+        }
+        rib.announce(v6, &attributes(None));
+        let before = rib.routes();
+        assert_eq!(before.changes_since(&before).count(), 0);
+        assert_eq!(before.changes_since(&RouteSet::new()).count(), 2_001);
+
+        rib.withdraw(&nlri(5));
+        rib.announce(nlri(700), &attributes(Some(1)));
+        rib.announce(nlri(3_000), &attributes(Some(2)));
+        rib.withdraw(&v6);
+        // One route that is announced again as it was.
+        rib.announce(nlri(900), &attributes(None));
+
+        let after = rib.routes();
+        let changes: Vec<_> =
+            after.changes_since(&before).map(|(at, new)| (at, new.map(|new| new.med))).collect();
+        let expected =
+            [(nlri(5), None), (nlri(700), Some(Some(1))), (nlri(3_000), Some(Some(2))), (v6, None)];
+        assert_eq!(changes, expected);
     }
 
     #[test]

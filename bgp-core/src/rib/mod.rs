@@ -11,6 +11,7 @@
 
 mod adj_rib_in;
 mod adj_rib_out;
+mod changes;
 mod decision;
 mod export;
 mod import;
@@ -27,6 +28,7 @@ mod tests;
 
 pub use self::adj_rib_in::{AdjRibIn, InPage, InRoute};
 pub use self::adj_rib_out::{AdjRibOut, OutPage, OutRoute, OutRouteState, Pending};
+pub use self::changes::RouteChanges;
 pub use self::export::{ExportRules, Unsendable, UnsendableRoute};
 pub use self::import::{ImportRules, Rejected};
 pub use self::loc_rib::LocRib;

@@ -391,27 +391,51 @@ pub(crate) fn differences<'a, K: Key>(
     new: &'a Table<K>,
     mut each: impl FnMut(K, AttributesChange<'a>) -> bool,
 ) {
-    if old.is_same(new) {
-        return;
-    }
-
-    let (mut old, mut new) = (old.iter(), new.iter());
-    loop {
-        while old.skip_shared(&mut new) {}
-
-        let (key, change) = match (old.peek(), new.peek()) {
-            (None, None) => return,
-            (Some(key), None) => (key, (old.next(), None)),
-            (None, Some(key)) => (key, (None, new.next())),
-            (Some(a), Some(b)) if a < b => (a, (old.next(), None)),
-            (Some(a), Some(b)) if b < a => (b, (None, new.next())),
-            (Some(key), Some(_)) => (key, (old.next(), new.next())),
-        };
-        let before = change.0.map(|(_, attributes)| attributes);
-        let after = change.1.map(|(_, attributes)| attributes);
-
-        if !same(before, after) && !each(key, (before, after)) {
+    for (key, change) in Differences::new(old, new) {
+        if !each(key, change) {
             return;
+        }
+    }
+}
+
+/// An iterator over the keys at which two tables differ, in order. Shared chunks are skipped.
+#[derive(Clone, Debug)]
+pub(crate) struct Differences<'a, K> {
+    old: TableIter<'a, K>,
+    new: TableIter<'a, K>,
+}
+
+impl<'a, K: Key> Differences<'a, K> {
+    pub(crate) fn new(old: &'a Table<K>, new: &'a Table<K>) -> Self {
+        if old.is_same(new) {
+            return Self { old: TableIter::default(), new: TableIter::default() };
+        }
+        Self { old: old.iter(), new: new.iter() }
+    }
+}
+
+impl<'a, K: Key> Iterator for Differences<'a, K> {
+    type Item = (K, AttributesChange<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Self { old, new } = self;
+        loop {
+            while old.skip_shared(new) {}
+
+            let (key, change) = match (old.peek(), new.peek()) {
+                (None, None) => return None,
+                (Some(key), None) => (key, (old.next(), None)),
+                (None, Some(key)) => (key, (None, new.next())),
+                (Some(a), Some(b)) if a < b => (a, (old.next(), None)),
+                (Some(a), Some(b)) if b < a => (b, (None, new.next())),
+                (Some(key), Some(_)) => (key, (old.next(), new.next())),
+            };
+            let before = change.0.map(|(_, attributes)| attributes);
+            let after = change.1.map(|(_, attributes)| attributes);
+
+            if !same(before, after) {
+                return Some((key, (before, after)));
+            }
         }
     }
 }
