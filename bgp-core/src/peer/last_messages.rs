@@ -1,4 +1,4 @@
-//! The OPENs and NOTIFICATIONs that were exchanged with a peer last, each with its time.
+//! The OPENs and NOTIFICATIONs that were exchanged with a peer last, each with its time, and the octets of a session's OPENs.
 //!
 //! Owns one message of each kind and direction, however many sessions come and go. An embedder shows them to an operator;
 //! nothing in this crate depends on them.
@@ -6,9 +6,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use crate::Direction;
 use crate::fsm::Control;
-use crate::peer::Peer;
+use crate::peer::{Endpoints, Peer};
 use crate::wire::{Notification, Open};
 
 /// A message, and the time at which it was sent or received.
@@ -45,6 +47,21 @@ pub struct LastMessages {
 pub(super) struct Opens {
     sent: Option<Arc<Timed<Open>>>,
     received: Option<Arc<Timed<Open>>>,
+    sent_octets: Bytes,
+    received_octets: Bytes,
+}
+
+/// The beginning of a session: its connection, and both OPENs octet by octet, as a monitoring station wants them (RFC 7854
+/// section 4.10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionStart {
+    /// Both ends of the connection.
+    pub endpoints: Endpoints,
+    /// Our OPEN with its header.
+    pub sent_open: Bytes,
+    /// The peer's OPEN with its header.
+    pub received_open: Bytes,
 }
 
 impl Peer {
@@ -52,6 +69,27 @@ impl Peer {
     #[must_use]
     pub fn last_messages(&self) -> &LastMessages {
         &self.last_messages
+    }
+
+    /// The beginning of the session, or of the last one if none is up.
+    #[must_use]
+    pub fn session_start(&self) -> Option<&SessionStart> {
+        self.session_start.as_ref()
+    }
+
+    /// Keeps the octets of an OPEN that was composed for this connection.
+    pub(super) fn keep_sent_octets(&mut self, direction: Direction, open: &[u8]) {
+        if let Some(connection) = self.connection_mut(direction) {
+            connection.opens.sent_octets = Bytes::copy_from_slice(open);
+        }
+    }
+
+    /// Keeps the octets of an OPEN that arrived on this connection, unless it is the second one.
+    pub(super) fn keep_received_octets(&mut self, direction: Direction, open: &[u8]) {
+        let Some(connection) = self.connection_mut(direction) else { return };
+        if connection.opens.received_octets.is_empty() {
+            connection.opens.received_octets = Bytes::copy_from_slice(open);
+        }
     }
 
     /// Keeps a message that was composed for this connection.
@@ -82,13 +120,21 @@ impl Peer {
     /// Shows the OPENs of the connection that has become the session.
     pub(super) fn keep_session_opens(&mut self, direction: Direction) {
         self.keep_opens(direction, |_| {});
+
+        let Some(connection) = self.connection(direction) else { return };
+        let Opens { sent_octets, received_octets, .. } = connection.opens.clone();
+        self.session_start = connection.endpoints.map(|endpoints| SessionStart {
+            endpoints,
+            sent_open: sent_octets,
+            received_open: received_octets,
+        });
     }
 
     /// Changes the OPENs of a connection. They are the last ones unless another connection is the session.
     fn keep_opens(&mut self, direction: Direction, change: impl FnOnce(&mut Opens)) {
         let Some(connection) = self.connection_mut(direction) else { return };
         change(&mut connection.opens);
-        let Opens { sent, received } = connection.opens.clone();
+        let Opens { sent, received, .. } = connection.opens.clone();
 
         if self.established().is_none_or(|session| session == direction) {
             let last = &mut self.last_messages;

@@ -48,7 +48,7 @@ use crate::rpki::VrpTable;
 use crate::{AfiSafi, Direction};
 
 pub use self::change::{ConfigChange, TakesEffect};
-pub use self::last_messages::{LastMessages, Timed};
+pub use self::last_messages::{LastMessages, SessionStart, Timed};
 pub use self::output::{ConnectionRefused, Endpoints, Output, ReceivedRoutes};
 pub use self::prefix_limit::{Exceeded, PrefixLimit, PrefixLimits};
 pub use self::refresh::RefreshError;
@@ -103,6 +103,9 @@ pub struct Peer {
     encoded: EncodedGroup,
     stats: PeerStats,
     last_messages: LastMessages,
+    session_start: Option<SessionStart>,
+    /// True if received messages are reported octet by octet.
+    reports_messages: bool,
     /// Families that have reached the warning threshold of their limit in this session.
     warned: BTreeSet<AfiSafi>,
 }
@@ -138,6 +141,8 @@ impl Peer {
             encoded: EncodedGroup::default(),
             stats: PeerStats::default(),
             last_messages: LastMessages::default(),
+            session_start: None,
+            reports_messages: false,
             warned: BTreeSet::new(),
         }
     }

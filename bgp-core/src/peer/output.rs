@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::fsm::{DownReason, Negotiated, StateKind};
 use crate::rib::Nlri;
 use crate::wire::PathAttributes;
@@ -46,6 +48,9 @@ pub enum Output {
     EndOfRib(AfiSafi),
     /// The peer asked for our routes of this family again (RFC 2918). They follow.
     RefreshRequested(AfiSafi),
+    /// A whole message has arrived on this connection, also a malformed one. What it causes is reported after it. Only after
+    /// [`Peer::report_messages`](crate::peer::Peer::report_messages).
+    MessageReceived(Direction, Bytes),
     /// The Adj-RIB-In changed. Only with [`Import::Keep`](crate::peer::Import::Keep).
     Received(ReceivedRoutes),
 }

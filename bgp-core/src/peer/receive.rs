@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use tracing::debug;
 
 use crate::fsm::Event;
 use crate::peer::connection::Connection;
-use crate::peer::{Import, Peer, ReceivedRoutes};
+use crate::peer::{Import, Output, Peer, ReceivedRoutes};
 use crate::rib::{ImportRules, Nlri, family_of};
 use crate::wire::{
     DecodeError, Frame, Message, MessageType, PathAttributes, Treatment, Update, WireContext,
@@ -44,6 +44,13 @@ impl Peer {
         }
         self.resume_waiting(now);
         self.has_unread(direction)
+    }
+
+    /// Starts or stops reporting each received message as [`Output::MessageReceived`]. By default none is. A report is a copy of
+    /// the message. A driver that also wants the messages that are sent finds them behind what its buffer had before
+    /// [`Peer::poll_transmit`].
+    pub fn report_messages(&mut self, report: bool) {
+        self.reports_messages = report;
     }
 
     /// Returns true if a complete message, or a malformed header, is in the buffer.
@@ -91,6 +98,13 @@ impl Peer {
         let length = frame.as_bytes().len();
         self.stats.received.count(frame.kind());
         self.stats.octets_in += length as u64;
+        if self.reports_messages {
+            let octets = Bytes::copy_from_slice(frame.as_bytes());
+            self.outputs.push_back(Output::MessageReceived(direction, octets));
+        }
+        if frame.kind() == MessageType::Open {
+            self.keep_received_octets(direction, frame.as_bytes());
+        }
         match Message::decode(frame, cx) {
             Ok(message) => self.handle_message(now, direction, message),
             Err(error) => {

@@ -36,7 +36,11 @@ impl Peer {
     fn compose(&mut self, now: Instant, direction: Direction, out: &mut BytesMut) -> bool {
         let Some(connection) = self.connection_mut(direction) else { return false };
         if let Some(control) = connection.fsm.poll_control() {
+            let start = out.len();
             encode_control(&control, out);
+            if matches!(control, Control::Open(_)) {
+                self.keep_sent_octets(direction, out.get(start..).unwrap_or_default());
+            }
             self.stats.sent.count_control(&control);
             self.keep_sent(now, direction, &control);
             return true;

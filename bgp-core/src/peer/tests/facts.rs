@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
+
 use super::net::Net;
 use super::secs;
 use crate::fsm::{ConnectMode, RestartConfig, StateKind, Timer};
-use crate::peer::{Import, KeptFor, Peer, PeerTimer};
+use crate::peer::{Import, KeptFor, Output, Peer, PeerTimer};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{Capability, CeaseSubcode, ErrorCode, Notification, OpenSubcode};
 use crate::{AfiSafi, Asn, Direction};
@@ -48,6 +50,53 @@ fn the_open_that_one_end_sent_is_the_one_that_the_other_received() {
     }
     let directions = [0, 1].map(|i| net.nodes[i].peer.session_direction());
     assert_eq!(directions, [Some(Direction::Outgoing), Some(Direction::Incoming)]);
+}
+
+#[test]
+fn a_session_keeps_the_octets_of_its_opens_beyond_its_end() {
+    let mut net = up();
+    let starts = [0, 1].map(|i| net.nodes[i].peer.session_start().cloned().expect("a session"));
+    assert_eq!(starts[0].sent_open, starts[1].received_open);
+    assert_eq!(starts[1].sent_open, starts[0].received_open);
+    assert_eq!(starts[0].endpoints.local, starts[1].endpoints.remote);
+    for (i, start) in starts.iter().enumerate() {
+        let mut octets = BytesMut::new();
+        let sent = net.nodes[i].peer.last_messages().open_sent.clone().expect("sent");
+        sent.message.encode(&mut octets);
+        assert_eq!(start.sent_open, octets);
+    }
+
+    let cease = Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN);
+    net.mutate(0, |peer, now| peer.stop(now, cease));
+    net.run(secs(5));
+    assert_eq!(net.nodes[1].peer.state(), StateKind::Active);
+    assert_eq!(net.nodes[1].peer.session_start(), Some(&starts[1]));
+}
+
+#[test]
+fn received_messages_are_reported_before_their_effects_if_that_is_wanted() {
+    let mut net = Net::new(configs(), 1);
+    net.nodes[0].peer.report_messages(true);
+    net.bring_up();
+    let route = Route::new("192.0.2.0/24".parse().unwrap());
+    net.mutate(1, |peer, _| peer.set_routes(&RouteSet::from([route])));
+    net.run(secs(1));
+    let cease = Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN);
+    net.mutate(1, |peer, now| peer.stop(now, cease));
+    net.run(secs(1));
+
+    let kinds = net.nodes[0].log.iter().filter_map(|output| match output {
+        Output::MessageReceived(Direction::Outgoing, octets) => Some(octets[18]),
+        Output::Up(_) => Some(100),
+        Output::Down(_) => Some(101),
+        _ => None,
+    });
+    // The UPDATEs are End-of-RIBs and the route.
+    let mut kinds: Vec<_> = kinds.collect();
+    kinds.dedup();
+    assert_eq!(kinds, [1, 4, 100, 2, 3, 101]);
+    let of_other = |output: &Output| matches!(output, Output::MessageReceived(..));
+    assert!(!net.nodes[1].log.iter().any(of_other));
 }
 
 #[test]
