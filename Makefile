@@ -3,7 +3,7 @@
 CARGO ?= cargo
 # Every command uses the exact versions of Cargo.lock.
 LOCKED ?= --locked
-# Additional arguments for `make lab`, such as ARGS="--once --output json".
+# Additional arguments for `make lab`, such as ARGS="--once --output json", and for `make bench-session`.
 ARGS ?=
 # How many seconds `make fuzz` spends on each target.
 FUZZ_SECONDS ?= 60
@@ -13,10 +13,10 @@ DENY ?= advisories bans licenses sources
 BASELINE ?= main
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz lab book test test-deps check fmt clippy docs guard unit interop bench bench-lto msrv deny semver
+.PHONY: help fuzz lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 lab: ## Build ferrolb and run the reference cluster on loopback addresses: no root, nothing to install
 	$(CARGO) run $(LOCKED) -p ferrolb --no-default-features -- lab examples/reference $(ARGS)
@@ -56,6 +56,9 @@ interop: ## Run the tests against real routers and tshark, as root or with sudo
 
 bench: ## Run the benchmarks
 	$(CARGO) bench $(LOCKED) -p benches
+
+bench-session: ## Measure sessions of our speaker and of BIRD, FRR, OpenBGPD and GoBGP, as root; ARGS=--quick for two minutes, ARGS=--help
+	$(CARGO) run $(LOCKED) --profile bench-session -p benches --bin session -- $(ARGS)
 
 bench-lto: ## Run the benchmarks with and without link-time optimization, and compare
 	scripts/bench-lto

@@ -9,10 +9,12 @@ use std::time::Duration;
 use crate::config::{Neighbor, Originated, RouterConfig};
 use crate::daemon::{Daemon, numbers};
 use crate::lan::Host;
-use crate::requirements::program;
+use crate::requirements::{program, version};
 use crate::router::{Path, Router, Session};
 
 const ANSWER: Duration = Duration::from_secs(10);
+
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// BIRD shows a LOCAL_PREF for every path. This is the value that it shows if none came.
 const NO_LOCAL_PREF: u32 = 7;
@@ -29,6 +31,30 @@ impl Bird {
     /// If the control socket does not answer.
     pub fn ask(&self, command: &str) -> Result<String, String> {
         ask(&self.0.file("control"), command)
+    }
+
+    /// The time for which the session with a neighbour has been up, to the millisecond.
+    ///
+    /// # Errors
+    ///
+    /// BIRD's answer, if there is no session.
+    pub fn uptime(&self, neighbor: IpAddr) -> Result<Duration, String> {
+        let protocol = self.protocol_of(neighbor)?;
+        // Both times are of the same clock, and the first is in the second line.
+        let reply = self.ask(&format!("show protocols {protocol}"))?;
+        let up = reply.contains("Established");
+        let since = reply.lines().find_map(|line| line.split_whitespace().find_map(time_of_day));
+        let status = self.ask("show status")?;
+        let line = status.lines().find(|line| line.starts_with("Current server time"));
+        let now = line.and_then(|line| line.split_whitespace().find_map(time_of_day));
+
+        match (up, since, now) {
+            // The clock may have passed midnight.
+            (true, Some(since), Some(now)) => {
+                Ok(now.checked_sub(since).unwrap_or(now + DAY - since))
+            }
+            _ => Err(reply + &status),
+        }
     }
 
     fn write_config(&self) {
@@ -71,11 +97,12 @@ impl Bird {
     }
 
     fn write_neighbor(&self, text: &mut String, index: usize, neighbor: &Neighbor) {
-        let RouterConfig { asn, hold_time, .. } = &self.0.config;
+        let RouterConfig { asn, hold_time, quiet, .. } = &self.0.config;
+        let debug = if *quiet { "" } else { "debug { states, events };" };
         let _ = write!(
             text,
             "protocol bgp {name} {{\n  local {own} as {asn};\n  neighbor {peer} as {peer_as};\n  \
-             direct; debug {{ states, events }}; hold time {hold_time};\n  \
+             direct; {debug} hold time {hold_time};\n  \
              connect delay time 1; connect retry time 1; error wait time 1,2;\n  \
              allow bgp_local_pref on; default bgp_local_pref {NO_LOCAL_PREF};\n",
             name = protocol_name(index),
@@ -119,7 +146,8 @@ impl Bird {
     }
 
     fn write_channel(&self, text: &mut String, family: &str, neighbor: &Neighbor) {
-        let sources = if neighbor.add_path { "[RTS_STATIC, RTS_BGP]" } else { "[RTS_STATIC]" };
+        let relays = neighbor.add_path || self.0.config.transit;
+        let sources = if relays { "[RTS_STATIC, RTS_BGP]" } else { "[RTS_STATIC]" };
         let _ = write!(text, "  {family} {{ import all; export where source ~ {sources};");
 
         let extended = neighbor.extended_next_hop;
@@ -188,6 +216,10 @@ fn exchange(control: &std::path::Path, command: &str) -> std::io::Result<String>
 
 impl Router for Bird {
     const NAME: &'static str = "BIRD";
+
+    fn version() -> Option<String> {
+        version("bird", "--version")
+    }
 
     fn start(host: &Host, config: RouterConfig) -> Self {
         let mut bird = Self(Daemon::new(Self::NAME, host, config));
@@ -262,6 +294,14 @@ impl Router for Bird {
         })
     }
 
+    fn accepted(&self, neighbor: IpAddr) -> Result<u64, String> {
+        let protocol = self.protocol_of(neighbor)?;
+        let reply = self.ask(&format!("show protocols all {protocol}"))?;
+        // `Routes:         100 imported, 0 filtered, ..`, once for each family.
+        let counts = reply.lines().filter_map(|line| line.trim().strip_prefix("Routes:"));
+        Ok(counts.filter_map(|counts| counts.split_whitespace().next()?.parse::<u64>().ok()).sum())
+    }
+
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {
         Ok(self.parse_paths(&self.ask(&format!("show route {prefix} all"))?))
     }
@@ -291,6 +331,17 @@ impl Router for Bird {
 /// The value of a field in a reply, such as `BGP state:`.
 fn field<'a>(reply: &'a str, name: &str) -> Option<&'a str> {
     reply.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::trim)
+}
+
+/// Parses `20:15:01.123` as the time since midnight.
+fn time_of_day(word: &str) -> Option<Duration> {
+    let [hours, minutes, seconds] = word.split(':').collect::<Vec<_>>().try_into().ok()?;
+    let (hours, minutes): (u32, u32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    Some(Duration::from_secs((hours * 3_600 + minutes * 60).into()) + parse_seconds(seconds)?)
+}
+
+fn parse_seconds(word: &str) -> Option<Duration> {
+    Duration::try_from_secs_f64(word.parse().ok()?).ok()
 }
 
 fn protocol_name(index: usize) -> String {

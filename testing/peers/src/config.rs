@@ -20,6 +20,10 @@ pub struct RouterConfig {
     pub neighbors: Vec<Neighbor>,
     /// The routes that it announces to all neighbours.
     pub routes: Vec<Originated>,
+    /// True if it also announces the routes of each neighbour to the others. FRR, GoBGP and OpenBGPD always do.
+    pub transit: bool,
+    /// True if its log says only what goes wrong, so that a benchmark does not measure the log.
+    pub quiet: bool,
 }
 
 impl RouterConfig {
@@ -27,13 +31,35 @@ impl RouterConfig {
     #[must_use]
     pub fn new(identifier: &str, asn: u32) -> Self {
         let identifier = identifier.to_owned();
-        Self { identifier, asn, hold_time: 90, neighbors: Vec::new(), routes: Vec::new() }
+        Self {
+            identifier,
+            asn,
+            hold_time: 90,
+            neighbors: Vec::new(),
+            routes: Vec::new(),
+            transit: false,
+            quiet: false,
+        }
     }
 
     /// Sets the hold time that it offers, in seconds.
     #[must_use]
     pub fn hold_time(mut self, seconds: u16) -> Self {
         self.hold_time = seconds;
+        self
+    }
+
+    /// Makes it announce the routes of each neighbour to the others.
+    #[must_use]
+    pub fn transit(mut self) -> Self {
+        self.transit = true;
+        self
+    }
+
+    /// Makes its log say only what goes wrong.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
         self
     }
 

@@ -136,6 +136,12 @@ impl Daemon {
         self.companions.clear();
     }
 
+    /// The ids of its processes and of the programs that it needs; empty if it does not run.
+    #[must_use]
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.process.iter().chain(&self.companions).flat_map(Process::process_ids).collect()
+    }
+
     /// Pauses its process until the result is dropped, like a machine that is too busy for it.
     ///
     /// # Panics

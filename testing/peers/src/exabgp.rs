@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::config::{Neighbor, Originated, RouterConfig};
 use crate::daemon::{Daemon, list, number, parse_route_target};
 use crate::lan::Host;
-use crate::requirements::program;
+use crate::requirements::{program, version};
 use crate::router::{Path, Router, Session};
 
 /// The companion program that ExaBGP starts, outside of its process group. It writes ExaBGP's reports to one file, and
@@ -175,6 +175,10 @@ impl Exabgp {
 impl Router for Exabgp {
     const NAME: &'static str = "ExaBGP";
 
+    fn version() -> Option<String> {
+        version("exabgp", "--version")
+    }
+
     fn start(host: &Host, config: RouterConfig) -> Self {
         let mut exabgp = Self(Daemon::new(Self::NAME, host, config));
         exabgp.launch(false);
@@ -275,6 +279,11 @@ impl Router for Exabgp {
         }
 
         Ok(session)
+    }
+
+    fn accepted(&self, neighbor: IpAddr) -> Result<u64, String> {
+        let from_it = self.table().into_keys().filter(|(_, from, _)| *from == neighbor).count();
+        Ok(u64::try_from(from_it).unwrap_or(u64::MAX))
     }
 
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {

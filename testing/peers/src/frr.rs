@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::config::{Neighbor, Originated, RouterConfig};
 use crate::daemon::{Daemon, number, parse_community, parse_large_community, parse_route_target};
 use crate::lan::Host;
-use crate::requirements::program;
+use crate::requirements::{program, version};
 use crate::router::{Path, Router, Session};
 use crate::vty;
 
@@ -51,10 +51,8 @@ impl Frr {
         let RouterConfig { identifier, asn, routes, neighbors, .. } = &self.0.config;
         let log = self.0.file("bgpd.log");
         // Without `debug`, the log says nothing about sessions.
-        let mut text = format!(
-            "frr defaults datacenter\nlog file {}\ndebug bgp neighbor-events\n",
-            log.display()
-        );
+        let debug = if self.0.config.quiet { "" } else { "debug bgp neighbor-events\n" };
+        let mut text = format!("frr defaults datacenter\nlog file {}\n{debug}", log.display());
 
         for route in routes {
             text.push_str(&route_map(route).join("\n"));
@@ -182,6 +180,10 @@ fn write_activation(text: &mut String, family: &str, neighbor: &Neighbor) {
 impl Router for Frr {
     const NAME: &'static str = "FRR";
 
+    fn version() -> Option<String> {
+        version("bgpd", "--version")
+    }
+
     fn start(host: &Host, config: RouterConfig) -> Self {
         let mut frr = Self(Daemon::new(Self::NAME, host, config));
         frr.launch(false);
@@ -263,6 +265,13 @@ impl Router for Frr {
             hold_time: hold_time.filter(|_| established).and_then(|time| time.try_into().ok()),
             last_error: causes.join(", "),
         })
+    }
+
+    fn accepted(&self, neighbor: IpAddr) -> Result<u64, String> {
+        let reply = self.json(&format!("show bgp neighbors {neighbor} json"))?;
+        let families = &reply[neighbor.to_string()]["addressFamilyInfo"];
+        let families = families.as_object().into_iter().flat_map(|families| families.values());
+        Ok(families.filter_map(|family| family["acceptedPrefixCounter"].as_u64()).sum())
     }
 
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {

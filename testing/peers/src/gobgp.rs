@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::config::{Neighbor, Originated, RouterConfig};
 use crate::daemon::{Daemon, list, number, run_client};
 use crate::lan::Host;
-use crate::requirements::program;
+use crate::requirements::{program, version};
 use crate::router::{Path, Router, Session};
 
 /// GoBGP's names of the states, by its numbers.
@@ -62,13 +62,14 @@ impl Gobgp {
             text,
             "[[neighbors]]\n  [neighbors.config]\n    neighbor-address = \"{peer}\"\n    \
              peer-as = {asn}\n    auth-password = \"{key}\"\n    \
-             admin-down = true\n  [neighbors.timers.config]\n    \
+             admin-down = {waits}\n  [neighbors.timers.config]\n    \
              connect-retry = 1\n    idle-hold-time-after-reset = 1\n    hold-time = {hold_time}\n    \
              keepalive-interval = {keepalive}\n  [neighbors.transport.config]\n    \
              passive-mode = {passive}\n    local-address = \"{own}\"\n",
             peer = neighbor.address,
             asn = neighbor.asn,
             key = neighbor.password.as_deref().unwrap_or_default(),
+            waits = self.waits_for_routes(),
             keepalive = (hold_time / 3).max(1),
             passive = neighbor.passive,
         );
@@ -92,6 +93,11 @@ impl Gobgp {
         for family in ["ipv4-unicast", "ipv6-unicast"] {
             write_family(text, family, neighbor);
         }
+    }
+
+    /// Returns true if sessions must wait until GoBGP has been given its routes, which its file cannot have.
+    fn waits_for_routes(&self) -> bool {
+        !self.0.config.routes.is_empty() || self.0.config.restarts_gracefully()
     }
 
     fn originate(&self, route: &Originated) {
@@ -161,6 +167,10 @@ fn family(prefix: &str) -> &'static str {
 impl Router for Gobgp {
     const NAME: &'static str = "GoBGP";
 
+    fn version() -> Option<String> {
+        version("gobgpd", "--version")
+    }
+
     fn start(host: &Host, config: RouterConfig) -> Self {
         let mut gobgp = Self(Daemon::new(Self::NAME, host, config));
         gobgp.launch(false);
@@ -191,7 +201,8 @@ impl Router for Gobgp {
             &program("gobgpd"),
             |daemon, command| {
                 command.args(restart).arg("-p").arg("-f").arg(daemon.file("gobgpd.toml"));
-                command.arg("--pprof-disable").arg("--log-level=debug");
+                let level = if daemon.config.quiet { "warn" } else { "debug" };
+                command.arg("--pprof-disable").arg(format!("--log-level={level}"));
                 command.arg("--api-hosts").arg(target(daemon));
             },
             |daemon| ask(daemon, &["neighbor"]).map(drop),
@@ -201,8 +212,11 @@ impl Router for Gobgp {
             self.originate(route);
         }
 
-        // The file has no routes. A session before GoBGP has them would begin with an End-of-RIB, and the peer
-        // would drop the routes that it kept over the restart.
+        // A session before GoBGP has its routes would begin with an End-of-RIB, and the peer would drop the routes that it
+        // kept over the restart.
+        if !self.waits_for_routes() {
+            return;
+        }
         for neighbor in &self.0.config.neighbors {
             self.ask(&["neighbor", &neighbor.address.to_string(), "enable"])
                 .expect("GoBGP enables a neighbour");
@@ -258,6 +272,12 @@ impl Router for Gobgp {
             last_error: format!("{before}\n{last}").trim().to_owned(),
             state,
         })
+    }
+
+    fn accepted(&self, neighbor: IpAddr) -> Result<u64, String> {
+        let reply = self.json(&["neighbor", &neighbor.to_string()])?;
+        let families = list(&reply["afi_safis"]).iter();
+        Ok(families.filter_map(|family| family["state"]["accepted"].as_u64()).sum())
     }
 
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {

@@ -12,7 +12,7 @@ use crate::daemon::{
     Daemon, number, numbers, parse_community, parse_large_community, parse_route_target, run_client,
 };
 use crate::lan::Host;
-use crate::requirements::program;
+use crate::requirements::{program, version};
 use crate::router::{Path, Router, Session};
 
 /// The directory that OpenBGPD's processes chroot into. On Debian only systemd creates it.
@@ -49,7 +49,7 @@ impl Openbgpd {
     }
 
     fn config_text(&self) -> String {
-        let RouterConfig { identifier, asn, hold_time, routes, neighbors } = &self.0.config;
+        let RouterConfig { identifier, asn, hold_time, routes, neighbors, .. } = &self.0.config;
         let mut text = format!("AS {asn}");
 
         // A four-octet AS number needs AS_TRANS beside it, for old speakers.
@@ -134,6 +134,10 @@ fn ask(daemon: &Daemon, words: &[&str]) -> Result<String, String> {
 impl Router for Openbgpd {
     const NAME: &'static str = "OpenBGPD";
 
+    fn version() -> Option<String> {
+        version("openbgpd", "-V")
+    }
+
     fn start(host: &Host, config: RouterConfig) -> Self {
         let mut openbgpd = Self(Daemon::new(Self::NAME, host, config));
         openbgpd.launch(false);
@@ -162,7 +166,8 @@ impl Router for Openbgpd {
         self.0.launch(
             &program("openbgpd"),
             |daemon, command| {
-                command.args(["-d", "-v", "-f"]).arg(daemon.file("bgpd.conf"));
+                let verbose: &[&str] = if daemon.config.quiet { &[] } else { &["-v"] };
+                command.arg("-d").args(verbose).arg("-f").arg(daemon.file("bgpd.conf"));
             },
             |daemon| ask(daemon, &["show", "summary"]).map(drop),
         );
@@ -194,6 +199,12 @@ impl Router for Openbgpd {
             last_error: last_error.join(", "),
             state,
         })
+    }
+
+    fn accepted(&self, neighbor: IpAddr) -> Result<u64, String> {
+        let reply = self.json(&["show", "neighbor", &neighbor.to_string()])?;
+        let count = &reply["neighbors"][0]["stats"]["prefixes"]["received"];
+        count.as_u64().ok_or_else(|| reply.to_string())
     }
 
     fn paths(&self, prefix: &str) -> Result<Vec<Path>, String> {

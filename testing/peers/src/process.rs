@@ -151,6 +151,15 @@ impl Process {
         }
     }
 
+    /// The ids of the program's processes, its own first: some daemons consist of several. Empty if it has ended.
+    #[must_use]
+    pub fn process_ids(&self) -> Vec<u32> {
+        let Some(group) = self.id() else { return Vec::new() };
+        let mut ids = processes_of(group);
+        ids.sort_by_key(|id| (*id != self.child.id(), *id));
+        ids
+    }
+
     fn id(&self) -> Option<Pid> {
         i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
     }
@@ -211,18 +220,25 @@ impl Drop for Paused<'_> {
     }
 }
 
-/// Returns true if any process of a group runs. A zombie has closed everything, and does not count.
+/// Returns true if any process of a group runs.
 fn is_running(group: Pid) -> bool {
+    !processes_of(group).is_empty()
+}
+
+/// The processes of a group that run. A zombie has closed everything, and does not count.
+fn processes_of(group: Pid) -> Vec<u32> {
     let group = group.as_raw_nonzero().to_string();
-    let mut processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes.any(|entry| {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let running = processes.filter_map(|entry| {
+        let id = entry.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
         // The name, in parentheses, may be anything. State, parent and group follow the last parenthesis.
-        let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
+        let (_, fields) = stat.rsplit_once(')')?;
         let mut fields = fields.split_whitespace();
-        let state = fields.next();
-        fields.nth(1) == Some(&group) && state.is_some_and(|state| !["Z", "X"].contains(&state))
-    })
+        let state = fields.next()?;
+        (fields.nth(1) == Some(&group) && !["Z", "X"].contains(&state)).then_some(id)
+    });
+    running.collect()
 }
 
 /// A temporary directory to share with the runs of a program.

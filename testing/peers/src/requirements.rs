@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::Once;
 
 /// The programs that must be installed.
@@ -52,10 +53,30 @@ pub fn requested() -> bool {
     true
 }
 
-/// The path of a program. Debian installs daemons where only root's `PATH` looks, and FRR's elsewhere.
+/// The version of a program, if it is installed and prints one.
+pub(crate) fn version(name: &str, option: &str) -> Option<String> {
+    let output = Command::new(find(name)?).arg(option).output().ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let is_version = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit());
+    text.split_whitespace().find(is_version).map(str::to_owned)
+}
+
+/// The path of a program, which must be installed.
+pub(crate) fn program(name: &str) -> PathBuf {
+    find(name).unwrap_or_else(|| {
+        panic!(
+            "interoperability tests need the program `{name}`, which is not installed: \
+             `make test-deps` installs it (Debian packages bird2, frr, gobgpd, exabgp, openbgpd, \
+             tshark, iproute2 and nftables)"
+        )
+    })
+}
+
+/// The path of a program, if it is installed. Debian installs daemons where only root's `PATH` looks, and FRR's elsewhere.
 ///
 /// FRR and OpenBGPD both call their daemon `bgpd`. Here `bgpd` is FRR's, and `openbgpd` is OpenBGPD's.
-pub(crate) fn program(name: &str) -> PathBuf {
+fn find(name: &str) -> Option<PathBuf> {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let directories: Vec<PathBuf> = match name {
         "bgpd" | "zebra" | "bfdd" => vec!["/usr/lib/frr".into(), "/usr/libexec/frr".into()],
@@ -64,13 +85,5 @@ pub(crate) fn program(name: &str) -> PathBuf {
     };
 
     let file = if name == "openbgpd" { "bgpd" } else { name };
-    let found =
-        directories.into_iter().map(|directory| directory.join(file)).find(|path| path.is_file());
-    found.unwrap_or_else(|| {
-        panic!(
-            "interoperability tests need the program `{name}`, which is not installed: \
-             `make test-deps` installs it (Debian packages bird2, frr, gobgpd, exabgp, openbgpd, \
-             tshark, iproute2 and nftables)"
-        )
-    })
+    directories.into_iter().map(|directory| directory.join(file)).find(|path| path.is_file())
 }

@@ -84,6 +84,10 @@ pub trait Router: Sized + Send + Sync {
     /// Its name, for messages.
     const NAME: &'static str;
 
+    /// The version of the installed program; `None` if it is not installed.
+    #[must_use]
+    fn version() -> Option<String>;
+
     /// Starts it on a host and waits until it answers.
     ///
     /// # Panics
@@ -146,6 +150,13 @@ pub trait Router: Sized + Send + Sync {
     ///
     /// The daemon's error.
     fn session(&self, neighbor: IpAddr) -> Result<Session, String>;
+
+    /// The number of routes that it has accepted from a neighbour.
+    ///
+    /// # Errors
+    ///
+    /// The daemon's error.
+    fn accepted(&self, neighbor: IpAddr) -> Result<u64, String>;
 
     /// All paths to a prefix from all neighbours, ordered by neighbour.
     ///

@@ -90,6 +90,13 @@ fn bird_and_another_report_the_session<R: Router>() {
     let path = only_path(&bird, "fd02::/48");
     assert_eq!((path.next_hop, path.communities), (address("fd77::2"), vec![(64502, 10)]));
 
+    assert_eq!((bird.accepted(address(OTHER)), other.accepted(address(BIRD))), (Ok(2), Ok(2)));
+    assert!(bird.uptime(address(OTHER)).unwrap() < SOON);
+    assert!(!bird.daemon().process_ids().is_empty() && !other.daemon().process_ids().is_empty());
+    for version in [Bird::version(), R::version()] {
+        assert!(version.is_some_and(|version| version.contains('.')));
+    }
+
     for prefixes in [bird.prefixes(), other.prefixes()] {
         assert_eq!(prefixes.unwrap(), ["10.1.0.0/16", "10.2.0.0/16", "fd01::/48", "fd02::/48"]);
     }
