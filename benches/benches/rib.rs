@@ -103,18 +103,18 @@ fn filled(prefixes: u32, peers: u32, meds: bool) -> LocRib<u32> {
     let prefixes: Vec<_> = table(prefixes, 0).iter().map(|(prefix, _)| prefix).collect();
     for peer in 0..peers {
         let address = Ipv4Addr::from(0x0a00_0000 + peer);
-        let source = PathSource {
+        let source = Arc::new(PathSource {
+            peer,
             address: address.into(),
             identifier: BgpIdentifier(address),
             peer_type: PeerType::External,
-        };
+        });
         let attributes = Arc::new(attributes(if meds { peer % 50 } else { 0 }));
         for prefix in &prefixes {
-            let attributes = Arc::clone(&attributes);
-            rib.insert(*prefix, Path { peer, path_id: 0, source, attributes });
+            let (source, attributes) = (Arc::clone(&source), Arc::clone(&attributes));
+            rib.insert(*prefix, Path { source, path_id: 0, attributes });
         }
     }
-    rib.choose();
     rib
 }
 

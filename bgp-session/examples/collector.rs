@@ -22,7 +22,7 @@ use std::{
 
 use bgp_session::{
     Asn, BgpIdentifier, Event, EventKind, Import, IpNet, LocRibSnapshot, Missed, PeerAddress,
-    PeerConfig, PeerId, PeerRange, RemoteAs, RoutePath, Speaker,
+    PeerConfig, PeerId, PeerRange, RemoteAs, RoutePath, RoutePaths, Speaker,
 };
 use clap::Parser;
 use serde::Serialize;
@@ -149,23 +149,22 @@ fn write_changes(
     after: &LocRibSnapshot,
     out: &mut impl Write,
 ) -> Result<(), Box<dyn Error>> {
-    let (before, after) = (paths(before), paths(after));
-    for (prefix, peer, path_id) in before.keys().filter(|key| !after.contains_key(key)) {
-        write(Content::Withdrawn { prefix: *prefix, peer: *peer, path_id: *path_id }, out)?;
-    }
-    for (key, path) in &after {
-        if before.get(key) != Some(path) {
-            write(Content::Route { prefix: key.0, path }, out)?;
+    for (prefix, paths) in after.differences(before) {
+        let (before, after) = (by_peer(&before.paths(&prefix)), by_peer(&paths));
+        for (peer, path_id) in before.keys().filter(|key| !after.contains_key(key)) {
+            write(Content::Withdrawn { prefix, peer: *peer, path_id: *path_id }, out)?;
+        }
+        for (key, path) in &after {
+            if before.get(key) != Some(path) {
+                write(Content::Route { prefix, path }, out)?;
+            }
         }
     }
     Ok(())
 }
 
-fn paths(table: &LocRibSnapshot) -> BTreeMap<(IpNet, PeerId, u32), &RoutePath> {
-    let paths = table.iter().flat_map(|(prefix, paths)| {
-        paths.iter().map(move |path| ((prefix, path.peer, path.path_id), path))
-    });
-    paths.collect()
+fn by_peer(paths: &RoutePaths) -> BTreeMap<(PeerId, u32), RoutePath> {
+    paths.iter().map(|path| ((path.peer, path.path_id), path)).collect()
 }
 
 fn write(content: Content<'_>, out: &mut impl Write) -> Result<(), Box<dyn Error>> {

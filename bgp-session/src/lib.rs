@@ -48,7 +48,7 @@
 //!
 //! let mut changed = router.loc_rib_changed();
 //! changed.wait_for(|version| *version > 0).await?;
-//! let best = router.loc_rib().best(&"203.0.113.7/32".parse()?).cloned().expect("announced");
+//! let best = router.loc_rib().best(&"203.0.113.7/32".parse()?).expect("announced");
 //! assert_eq!(best.attributes.as_path.to_string(), "64512");
 //! speaker.shutdown("maintenance").await;
 //! # Ok(())
@@ -93,7 +93,10 @@ pub use range::{PeerRange, RangeHandle, RangeStatus};
 pub use registry::Accepted;
 pub use speaker::{Speaker, SpeakerBuilder};
 pub use status::PeerStatus;
-pub use table::{LocRibIter, LocRibSnapshot, RoutePath};
+pub use table::{
+    LocRibIter, LocRibSnapshot, RouteChange, RouteChanges, RoutePath, RoutePathIter, RoutePaths,
+    RouteUpdate,
+};
 
 // The parts of the core that a user of a speaker needs, so that one dependency is enough.
 pub use bgp_core::{

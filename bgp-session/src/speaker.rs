@@ -23,7 +23,7 @@ use tracing::Instrument;
 
 use crate::{
     Accepted, Connector, DrainStage, Event, Events, LocRibSnapshot, PeerConfig, PeerHandle, PeerId,
-    PeerStatus, SpeakerError, TcpConnector, Transport,
+    PeerStatus, RouteChanges, SpeakerError, TcpConnector, Transport,
     bfd::Bfd,
     command::{self, SessionEnd},
     drain::DrainWatch,
@@ -51,6 +51,7 @@ pub struct SpeakerBuilder {
     listen: Vec<SocketAddr>,
     connector: Arc<dyn Connector>,
     event_capacity: usize,
+    route_change_capacity: usize,
 }
 
 impl SpeakerBuilder {
@@ -70,6 +71,13 @@ impl SpeakerBuilder {
     /// Sets the number of events that a reader may fall behind before it misses the oldest. Default: 1,024.
     pub fn event_capacity(mut self, events: usize) -> Self {
         self.event_capacity = events.max(1);
+        self
+    }
+
+    /// Sets the number of changes that a reader of [`Speaker::route_changes`] may fall behind before it gets the whole table
+    /// again. Each takes some 50 octets while it waits. Default: 65,536.
+    pub fn route_change_capacity(mut self, changes: usize) -> Self {
+        self.route_change_capacity = changes.max(1);
         self
     }
 
@@ -93,6 +101,8 @@ impl SpeakerBuilder {
             addresses.push(listen(*address, &registry, &open)?);
         }
 
+        let threads = Handle::current().metrics().num_workers();
+        let table = Arc::new(Table::new(threads, self.route_change_capacity));
         Ok(Speaker {
             inner: Arc::new(SpeakerInner {
                 asn: self.asn,
@@ -103,7 +113,7 @@ impl SpeakerBuilder {
                 open,
                 drain: watch::Sender::default(),
                 events: broadcast::Sender::new(self.event_capacity),
-                table: Arc::new(Table::new(Handle::current().metrics().num_workers())),
+                table,
                 bfd: Bfd::default(),
             }),
         })
@@ -149,6 +159,7 @@ impl Speaker {
             listen: Vec::new(),
             connector: Arc::new(TcpConnector),
             event_capacity: 1_024,
+            route_change_capacity: 65_536,
         }
     }
 
@@ -223,14 +234,34 @@ impl Speaker {
     }
 
     /// The routes received from all peers with [`Import::Keep`](crate::Import::Keep), as they are
-    /// now. This makes a copy (attributes are shared), whose cost grows with the table. Peers with such routes wait for
-    /// it.
+    /// now. This costs the same whatever their number.
     pub fn loc_rib(&self) -> LocRibSnapshot {
         self.inner.table.snapshot()
     }
 
-    /// A counter that grows with each change of [`Speaker::loc_rib`]. Wait for it to change, then take
-    /// a snapshot.
+    /// The table of [`Speaker::loc_rib`] and its changes as a stream. The first update is the table as it is then.
+    ///
+    /// ```no_run
+    /// # use bgp_session::{RouteUpdate, Speaker};
+    /// # async fn follow(speaker: Speaker) {
+    /// let mut changes = speaker.route_changes();
+    /// while let Some(update) = changes.next().await {
+    ///     match update {
+    ///         RouteUpdate::Table(table) => println!("{} prefixes", table.len()),
+    ///         RouteUpdate::Change(change) => match change.paths.best() {
+    ///             Some(best) => println!("{} from {}", change.prefix, best.peer),
+    ///             None => println!("{} is withdrawn", change.prefix),
+    ///         },
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn route_changes(&self) -> RouteChanges {
+        self.inner.table.changes()
+    }
+
+    /// The number of changes of [`Speaker::loc_rib`] so far. Wait for it to grow, then take a snapshot;
+    /// [`Speaker::route_changes`] tells what has changed.
     pub fn loc_rib_changed(&self) -> watch::Receiver<u64> {
         self.inner.table.version()
     }

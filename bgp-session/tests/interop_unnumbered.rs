@@ -81,7 +81,7 @@ fn ipv4_routes_have_link_local_next_hops_both_ways() {
         wait_until(SOON, "our route at FRR", || frr.path_through(own, "fe80::26"));
         let prefix = "10.9.0.0/16".parse().unwrap();
         let path = wait_until(SOON, "FRR's route", || {
-            let path = speaker.loc_rib().best(&prefix).cloned();
+            let path = speaker.loc_rib().best(&prefix);
             path.ok_or_else(|| format!("{:?}", speaker.loc_rib()))
         });
         let next_hop = path.attributes.next_hop.expect("a next hop");
@@ -160,7 +160,17 @@ fn two_speakers_on_a_link_find_each_other_and_a_replaced_one() {
             let _second = router.enter(|| begin(Asn(64637)));
             received(&speaker, &["fd99::/48"]);
             assert_eq!(
-                speaker.loc_rib().iter().next().unwrap().1[0].attributes.as_path.to_string(),
+                speaker
+                    .loc_rib()
+                    .iter()
+                    .next()
+                    .unwrap()
+                    .1
+                    .best()
+                    .unwrap()
+                    .attributes
+                    .as_path
+                    .to_string(),
                 "64637"
             );
         });

@@ -1,88 +1,159 @@
 //! The decision process: it finds the best paths to one prefix (RFC 4271, section 9.1.2.2).
 //!
-//! It eliminates paths rule by rule, as in the RFC, and does not sort them. MULTI_EXIT_DISC is compared only between paths
-//! of one neighbouring AS, so "better than" is not an order among three paths. There is no metric of an interior gateway
-//! protocol to compare.
+//! It eliminates paths rule by rule, as in the RFC. MULTI_EXIT_DISC is compared only between paths of one neighbouring AS, so
+//! "better than" is not an order among three paths: [`rank`] compares all paths at each rule, and
+//! [`Ranking`](super::ranking::Ranking) keeps them in two orders. There is no metric of an interior gateway protocol to
+//! compare.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use crate::PeerType;
 use crate::rib::Path;
-use crate::wire::{Community, PathAttributes};
-use crate::{Asn, PeerType};
+use crate::wire::Community;
 
 /// The LOCAL_PREF of a path without one.
 const DEFAULT_LOCAL_PREF: u32 = 100;
 
-/// Sorts the best path to the front, followed by those that only a tie-break separates from it, then the rest. Returns the
-/// number of paths over which traffic may be spread.
+/// What the decision process compares of a path, except the last tie-breaks, which are in the path itself.
 ///
 /// The rules in their order: paths that are not long-lived stale (RFC 9494, section 4.3), the highest LOCAL_PREF, the
 /// shortest AS_PATH, the lowest ORIGIN, the lowest MULTI_EXIT_DISC of each neighbouring AS, external before internal.
 /// Then the tie-breaks: the lowest identifier (ORIGINATOR_ID in place of the peer's, RFC 4456), the shortest CLUSTER_LIST,
 /// the lowest address.
-pub(super) fn rank<K>(paths: &mut [Path<K>]) -> usize {
-    let mut left = paths.len();
-    left = keep_best(paths, left, |path| is_long_lived(&path.attributes));
-    left = keep_best(paths, left, |path| {
-        u32::MAX - path.attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF)
-    });
-    left = keep_best(paths, left, |path| path.attributes.as_path.hop_count());
-    left = keep_best(paths, left, |path| path.attributes.origin);
-    left = keep_lowest_med(paths, left);
-    left = keep_best(paths, left, |path| path.source.peer_type == PeerType::Internal);
-
-    let (equal, _) = paths.split_at_mut(left);
-    equal.sort_by_key(|path| {
-        let attributes = &path.attributes;
-        let identifier = attributes.originator_id.unwrap_or(path.source.identifier);
-        (identifier, attributes.cluster_list.len(), path.source.address, path.path_id)
-    });
-    left
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Preference {
+    /// The rules before MULTI_EXIT_DISC, the most significant bits first. The lowest is the best, as in all fields.
+    before_med: u64,
+    /// The neighbouring AS; 0, which no path has in it, if the path has none.
+    neighbour: u32,
+    med: u32,
+    /// 1 if internal, then the identifier, then the length of the CLUSTER_LIST.
+    after_med: u64,
 }
 
-/// Moves those of the first `left` paths that have the smallest key to the front, and returns their number.
-fn keep_best<K, T: Ord>(paths: &mut [Path<K>], left: usize, key: impl Fn(&Path<K>) -> T) -> usize {
-    let (candidates, _) = paths.split_at_mut(left);
-    candidates.sort_by_key(&key);
-    let Some(best) = candidates.first().map(&key) else { return 0 };
-    candidates.partition_point(|path| key(path) == best)
-}
+/// The bits of [`Preference::after_med`] that only break ties.
+const TIE_BITS: u32 = 32 + 16;
 
-/// Moves those of the first `left` paths that have the lowest MULTI_EXIT_DISC of their neighbouring AS to the front, and
-/// returns their number.
-fn keep_lowest_med<K>(paths: &mut [Path<K>], left: usize) -> usize {
-    let (candidates, _) = paths.split_at_mut(left);
-    let Some(first) = candidates.first().map(|path| med(&path.attributes)) else { return 0 };
-    if candidates.iter().all(|path| med(&path.attributes) == first) {
-        return left;
+impl Preference {
+    pub(super) fn of<K>(path: &Path<K>) -> Self {
+        let Path { source, attributes, .. } = path;
+        let is_stale = attributes.communities.contains(&Community::LLGR_STALE);
+        let local_pref = u32::MAX - attributes.local_pref.unwrap_or(DEFAULT_LOCAL_PREF);
+        let origin = attributes.origin as u8;
+        let is_internal = source.peer_type == PeerType::Internal;
+        let identifier = u32::from(attributes.originator_id.unwrap_or(source.identifier).0);
+
+        Self {
+            before_med: bits(&[
+                (is_stale.into(), 1),
+                (local_pref.into(), 32),
+                (length(attributes.as_path.hop_count()), 16),
+                (origin.into(), 8),
+            ]),
+            neighbour: attributes.as_path.first_as().map_or(0, |asn| asn.0),
+            med: attributes.med.unwrap_or(0),
+            after_med: bits(&[
+                (is_internal.into(), 1),
+                (identifier.into(), 32),
+                (length(attributes.cluster_list.len()), 16),
+            ]),
+        }
     }
 
-    let mut lowest = BTreeMap::new();
-    for path in candidates.iter() {
-        let own = med(&path.attributes);
-        let known = lowest.entry(neighbour(&path.attributes)).or_insert(own);
-        *known = own.min(*known);
+    /// Compares by the rules before MULTI_EXIT_DISC.
+    pub(super) fn compare_before_med(&self, other: &Self) -> Ordering {
+        self.before_med.cmp(&other.before_med)
     }
 
-    candidates.sort_by_cached_key(|path| !has_lowest_med(&path.attributes, &lowest));
-    candidates.partition_point(|path| has_lowest_med(&path.attributes, &lowest))
+    /// Compares by those rules and MULTI_EXIT_DISC, with paths of other neighbouring ASes apart.
+    pub(super) fn compare_within_as(&self, other: &Self) -> Ordering {
+        let key = |it: &Self| (it.before_med, it.neighbour, it.med);
+        key(self).cmp(&key(other))
+    }
+
+    /// Compares by the rules after MULTI_EXIT_DISC, external before internal first.
+    pub(super) fn compare_ties(&self, other: &Self) -> Ordering {
+        self.after_med.cmp(&other.after_med)
+    }
+
+    pub(super) fn is_equal_before_med(&self, other: &Self) -> bool {
+        self.before_med == other.before_med
+    }
+
+    /// Returns true if the paths differ only in MULTI_EXIT_DISC and by tie-breaks.
+    pub(super) fn is_equal(&self, other: &Self) -> bool {
+        self.is_equal_before_med(other) && self.internal_bit() == other.internal_bit()
+    }
+
+    fn internal_bit(&self) -> u64 {
+        self.after_med >> TIE_BITS
+    }
+
+    /// Returns true if the paths are of one neighbouring AS and differ only by tie-breaks.
+    pub(super) fn is_equal_in_as(&self, other: &Self) -> bool {
+        self.is_equal(other) && self.neighbour == other.neighbour && self.med == other.med
+    }
+
+    /// Returns true if MULTI_EXIT_DISC is compared between the paths.
+    pub(super) fn is_same_as(&self, other: &Self) -> bool {
+        self.is_equal_before_med(other) && self.neighbour == other.neighbour
+    }
+
+    pub(super) fn has_med_of(&self, other: &Self) -> bool {
+        self.med == other.med
+    }
+
+    /// Returns true if the path is before all those with which MULTI_EXIT_DISC of the other one is compared.
+    pub(super) fn is_of_as_before(&self, other: &Self) -> bool {
+        (self.before_med, self.neighbour) < (other.before_med, other.neighbour)
+    }
 }
 
-/// Returns true if no path of the same neighbouring AS has a lower MULTI_EXIT_DISC.
-fn has_lowest_med(attributes: &PathAttributes, lowest: &BTreeMap<Option<Asn>, u32>) -> bool {
-    lowest.get(&neighbour(attributes)).is_none_or(|lowest| med(attributes) <= *lowest)
+/// Values with their numbers of bits, the most significant first.
+fn bits(values: &[(u64, u32)]) -> u64 {
+    values.iter().fold(0, |bits, (value, number)| bits << number | value)
 }
 
-fn is_long_lived(attributes: &PathAttributes) -> bool {
-    attributes.communities.contains(&Community::LLGR_STALE)
+/// A length of something in a message, which always fits.
+fn length(length: usize) -> u64 {
+    u16::try_from(length).unwrap_or(u16::MAX).into()
 }
 
-fn neighbour(attributes: &PathAttributes) -> Option<Asn> {
-    attributes.as_path.first_as()
-}
+/// Sorts the best path to the front, followed by those that only a tie-break separates from it, then the rest. Returns the
+/// number of paths over which traffic may be spread. See [`Preference`] for the rules.
+pub(super) fn rank<K: Copy + Ord, P: Borrow<Path<K>>>(paths: &mut [P]) -> usize {
+    if paths.len() < 2 {
+        return paths.len();
+    }
 
-fn med(attributes: &PathAttributes) -> u32 {
-    attributes.med.unwrap_or(0)
+    let preferences: Vec<_> = paths.iter().map(|path| Preference::of(path.borrow())).collect();
+    let Some(best) = preferences.iter().map(|it| it.before_med).min() else { return 0 };
+    let left = || preferences.iter().filter(|it| it.before_med == best);
+
+    let mut lowest_med = BTreeMap::new();
+    for Preference { neighbour, med, .. } in left() {
+        let lowest = lowest_med.entry(*neighbour).or_insert(*med);
+        *lowest = (*lowest).min(*med);
+    }
+    let has_lowest_med = |it: &Preference| lowest_med.get(&it.neighbour) == Some(&it.med);
+
+    let left = left().filter(|it| has_lowest_med(it));
+    let peer_type = left.map(Preference::internal_bit).min();
+    let is_left = |it: &Preference| {
+        it.before_med == best && has_lowest_med(it) && Some(it.internal_bit()) == peer_type
+    };
+    let number = preferences.iter().filter(|it| is_left(it)).count();
+
+    paths.sort_by_cached_key(|path| {
+        let Path { source, path_id, .. } = path.borrow();
+        let preference = Preference::of(path.borrow());
+        let Preference { before_med, after_med, .. } = preference;
+        let is_out = !is_left(&preference);
+        (is_out, before_med, after_med, source.address, *path_id, source.peer)
+    });
+    number
 }
 
 #[cfg(test)]
@@ -91,9 +162,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::BgpIdentifier;
     use crate::rib::PathSource;
-    use crate::wire::{AsPath, Origin};
+    use crate::wire::{AsPath, Origin, PathAttributes};
+    use crate::{Asn, BgpIdentifier};
 
     fn path(peer: u8, asns: &[u32], change: impl FnOnce(&mut PathAttributes)) -> Path<u8> {
         let mut attributes = PathAttributes {
@@ -102,22 +173,19 @@ mod tests {
         };
         change(&mut attributes);
         let address = Ipv4Addr::new(10, 0, 0, peer);
-        Path {
+        let source = PathSource {
             peer,
-            path_id: 0,
-            source: PathSource {
-                address: address.into(),
-                identifier: BgpIdentifier(address),
-                peer_type: PeerType::External,
-            },
-            attributes: Arc::new(attributes),
-        }
+            address: address.into(),
+            identifier: BgpIdentifier(address),
+            peer_type: PeerType::External,
+        };
+        Path { source: Arc::new(source), path_id: 0, attributes: Arc::new(attributes) }
     }
 
     /// The peers of the paths over which traffic may be spread, the best first.
     fn ranked(mut paths: Vec<Path<u8>>) -> Vec<u8> {
         let equal = rank(&mut paths);
-        paths[..equal].iter().map(|path| path.peer).collect()
+        paths[..equal].iter().map(Path::peer).collect()
     }
 
     #[test]
@@ -162,7 +230,7 @@ mod tests {
     #[test]
     fn an_external_path_beats_an_internal_one() {
         let mut internal = path(1, &[65001], |_| ());
-        internal.source.peer_type = PeerType::Internal;
+        Arc::make_mut(&mut internal.source).peer_type = PeerType::Internal;
         assert_eq!(ranked(vec![internal, path(2, &[65001], |_| ())]), [2]);
     }
 }

@@ -435,13 +435,13 @@ fn a_route_that_fits_no_message_is_skipped_without_the_replay_that_it_overtakes(
 #[test]
 fn the_loc_rib_follows_its_peers() {
     let path = |peer: u8| Path {
-        peer,
-        path_id: 0,
-        source: PathSource {
+        source: Arc::new(PathSource {
+            peer,
             address: Ipv4Addr::new(172, 22, 35, peer).into(),
             identifier: BgpIdentifier(Ipv4Addr::new(172, 22, 35, peer)),
             peer_type: PeerType::External,
-        },
+        }),
+        path_id: 0,
         attributes: attributes(0),
     };
     let mut rib = LocRib::new();
@@ -449,12 +449,13 @@ fn the_loc_rib_follows_its_peers() {
         rib.insert(prefix(70), path(peer));
     }
     let peers = |rib: &LocRib<u8>| -> Vec<u8> {
-        rib.multipath(&prefix(70)).iter().map(|path| path.peer).collect()
+        rib.get(&prefix(70)).unwrap().multipath().map(Path::peer).collect()
     };
     assert_eq!(peers(&rib), [25, 26, 27]);
-    assert!(rib.remove(&prefix(70).into(), 25));
-    assert!(!rib.remove(&prefix(70).into(), 25));
-    assert_eq!(rib.best(&prefix(70)).map(|path| path.peer), Some(26));
-    assert!(rib.clear_peer(26) && rib.clear_peer(27));
+    assert_eq!(rib.remove(&prefix(70).into(), 25), PathChange::Best);
+    assert_eq!(rib.remove(&prefix(70).into(), 25), PathChange::None);
+    assert_eq!(rib.best(&prefix(70)).map(Path::peer), Some(26));
+    assert_eq!(rib.remove(&prefix(70).into(), 26), PathChange::Best);
+    assert_eq!(rib.remove(&prefix(70).into(), 27), PathChange::Best);
     assert!(rib.is_empty());
 }

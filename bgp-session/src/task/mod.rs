@@ -164,6 +164,10 @@ impl PeerTask {
             self.finish().await;
         }
 
+        // Before another peer with this address can announce routes.
+        while self.reports.clear_some() {
+            yield_now().await;
+        }
         drop(registration);
         self.reports.event(EventKind::Removed);
     }

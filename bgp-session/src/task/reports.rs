@@ -8,6 +8,7 @@ use bgp_core::{
     peer::{Import, LastMessages, Peer, PeerStats, ReceivedRoutes},
     rib::PathSource,
 };
+use ipnet::IpNet;
 use tokio::sync::{broadcast, watch};
 
 use super::session_log::SessionLog;
@@ -27,10 +28,12 @@ pub(crate) struct Reports {
     events: broadcast::Sender<Event>,
     table: Arc<Table>,
     /// The source of the session's routes, for the decision process.
-    source: Option<PathSource>,
+    source: Option<Arc<PathSource<PeerId>>>,
     unsendable: UnsendableReport,
     /// Received routes that are not in the table yet, in order, each with the event to send when they are.
     pending: VecDeque<(PendingRoutes, EventKind)>,
+    /// Where to go on with the removal of the routes.
+    cleared_to: Option<IpNet>,
     /// The changes since the status was published.
     changes: StatusChanges,
     log: SessionLog,
@@ -90,6 +93,7 @@ impl Reports {
             source: None,
             unsendable: UnsendableReport::default(),
             pending: VecDeque::new(),
+            cleared_to: None,
             changes: StatusChanges::default(),
             log: SessionLog::default(),
         }
@@ -107,8 +111,9 @@ impl Reports {
         self.log.up(&negotiated);
 
         self.unsendable.logged = 0;
-        let (address, peer_type) = (self.peer.address(), negotiated.peer_type);
-        self.source = Some(PathSource { address, identifier, peer_type });
+        let (peer, peer_type) = (self.peer, negotiated.peer_type);
+        let source = PathSource { peer, address: peer.address(), identifier, peer_type };
+        self.source = Some(Arc::new(source));
 
         let negotiated = Arc::new(negotiated);
         self.changes.any = true;
@@ -213,7 +218,7 @@ impl Reports {
 
     /// Adds received routes to the table. Many routes need several work permits.
     pub(super) fn received(&mut self, routes: ReceivedRoutes) {
-        let Some(source) = self.source else { return };
+        let Some(source) = self.source.clone() else { return };
         let (announced, withdrawn) = (routes.announced.len(), routes.withdrawn.len());
         let changed = EventKind::RoutesChanged { announced, withdrawn };
         self.pending.push_back((PendingRoutes::new(source, routes), changed));
@@ -225,13 +230,28 @@ impl Reports {
     /// Reports an End-of-RIB once the routes that came before it are in the table.
     pub(super) fn end_of_rib(&mut self, family: AfiSafi) {
         let kind = EventKind::EndOfRib(family);
-        match self.source.filter(|_| self.has_pending_routes()) {
+        match self.source.clone().filter(|_| self.has_pending_routes()) {
             Some(source) => {
                 let no_routes = PendingRoutes::new(source, ReceivedRoutes::default());
                 self.pending.push_back((no_routes, kind));
             }
             None => self.event(kind),
         }
+    }
+
+    /// Removes the peer's routes from some prefixes of the table, and those that are not in it yet. Returns true if there may
+    /// be more.
+    pub(super) fn clear_some(&mut self) -> bool {
+        self.pending.clear();
+        if self.import != Import::Keep {
+            return false;
+        }
+
+        self.cleared_to = self.table.clear_some(self.peer, self.cleared_to);
+        if self.cleared_to.is_none() {
+            self.import = Import::Drop;
+        }
+        self.import == Import::Keep
     }
 
     /// Waits for the permit that a task with much work needs.
@@ -248,7 +268,7 @@ impl Reports {
     pub(super) fn apply_some(&mut self) {
         let mut left = MOST_CHANGES;
         while let Some((routes, _)) = self.pending.front_mut().filter(|_| left > 0) {
-            left -= self.table.apply(self.peer, routes, left);
+            left -= self.table.apply(routes, left);
             if routes.len() > 0 {
                 return;
             }
@@ -360,11 +380,9 @@ fn is_as_informative(reason: &DownReason, known: Option<&DownReason>) -> bool {
 }
 
 impl Drop for Reports {
-    /// Removes the peer's routes from the table, even if the task was aborted.
+    /// Removes the peer's routes from the table, unless that is done. This is for a task that was aborted.
     fn drop(&mut self) {
-        if self.import == Import::Keep {
-            self.table.clear(self.peer);
-        }
+        while self.clear_some() {}
     }
 }
 

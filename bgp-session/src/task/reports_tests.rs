@@ -23,11 +23,12 @@ async fn an_end_of_rib_waits_until_the_routes_before_it_are_in_the_table() {
     let config = PeerConfig::new(router, Asn(64_500));
     let (status, _status) = watch::channel(first_status(&config));
     let (events, mut received) = broadcast::channel(8);
-    let table = Arc::new(Table::new(1));
+    let table = Arc::new(Table::new(1, 1));
     let mut reports = Reports::new(&config, status, events, Arc::clone(&table));
     let identifier = BgpIdentifier::new(192, 0, 2, 1);
     let peer_type = PeerType::External;
-    reports.source = Some(PathSource { address: router, identifier, peer_type });
+    let source = PathSource { peer: config.id(), address: router, identifier, peer_type };
+    reports.source = Some(Arc::new(source));
 
     reports.received(routes());
     reports.end_of_rib(AfiSafi::IPV4_UNICAST);

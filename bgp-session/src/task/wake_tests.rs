@@ -28,7 +28,7 @@ fn task() -> (PeerTask, DuplexStream) {
 
     let (status, _) = watch::channel(first_status(&config));
     let (events, _) = broadcast::channel(8);
-    let reports = Reports::new(&config, status, events, Arc::new(Table::new(1)));
+    let reports = Reports::new(&config, status, events, Arc::new(Table::new(1, 1)));
     let (bfd_status, _) = watch::channel(None);
     let bfd = BfdMonitor::new(Bfd::default(), Arc::new(Registry::default()), bfd_status);
     let inputs = Inputs {

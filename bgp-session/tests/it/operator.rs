@@ -220,7 +220,7 @@ async fn a_drain_marks_then_withdraws_then_ends_the_sessions() {
     // A route that is added during the drain is marked as well.
     at_node.announce(Route::new("172.22.35.71/32".parse().unwrap())).await.unwrap();
     let both = table(&router, "both", |table| table.len() == 2).await;
-    let marks = both.iter().map(|(_, paths)| paths[0].attributes.communities.len());
+    let marks = both.iter().map(|(_, paths)| paths.best().unwrap().attributes.communities.len());
     assert!(marks.eq([1, 1]));
 
     table(&router, "no route", |table| table.is_empty()).await;

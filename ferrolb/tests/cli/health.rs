@@ -79,7 +79,7 @@ fn manifests(router: &Router, pod: &Pod, annotations: &[(&str, &str)]) -> Manife
 fn smtp_at(router: &Router) -> Option<PathAttributes> {
     let table = router.speaker.loc_rib();
     let found = table.iter().find(|(prefix, _)| prefix.to_string() == SMTP);
-    found.map(|(_, paths)| (*paths[0].attributes).clone())
+    found.map(|(_, paths)| (*paths.best().unwrap().attributes).clone())
 }
 
 #[test]

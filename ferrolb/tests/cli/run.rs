@@ -78,7 +78,7 @@ impl Router {
     pub(crate) fn table(&self) -> Vec<String> {
         let held = self.speaker.loc_rib();
         let rows = held.iter().map(|(prefix, paths)| {
-            let attributes = &paths[0].attributes;
+            let attributes = paths.best().unwrap().attributes;
             let next_hop = attributes.next_hop.unwrap();
             format!("{prefix} through {next_hop}, {}", attributes.as_path)
         });

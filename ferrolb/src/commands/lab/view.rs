@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-use bgp_session::{Origin, RoutePath};
+use bgp_session::{Origin, RoutePath, RoutePaths};
 use ferrolb_node::sessions::SessionKey;
 use ipnet::IpNet;
 use lb_adapter::engine::{Engine, peer_label};
@@ -113,7 +113,7 @@ impl LabCluster {
         let Some(received) = self.routers.table(router) else { return table };
         for (prefix, paths) in &received {
             let paths = paths.iter().filter(|path| self.next_hop(router, path).is_some());
-            for path in paths.filter_map(router_path) {
+            for path in paths.filter_map(|path| router_path(&path)) {
                 table.insert(prefix, path);
             }
         }
@@ -139,7 +139,7 @@ impl LabCluster {
         for (router, table) in self.routers.tables() {
             let label = has_several_routers.then(|| router_label(&self.engine, router));
             for (prefix, paths) in &table {
-                rows.extend(rows_of_prefix(label.as_ref(), prefix, paths, |path| {
+                rows.extend(rows_of_prefix(label.as_ref(), prefix, &paths, |path| {
                     let node = self.routers.node(router, path.peer.address());
                     (self.next_hop(router, path), node.unwrap_or("?").to_owned())
                 }));
@@ -156,13 +156,13 @@ type Hop = (Option<IpAddr>, String);
 fn rows_of_prefix(
     router: Option<&String>,
     prefix: IpNet,
-    paths: &[RoutePath],
+    paths: &RoutePaths,
     hop_of: impl Fn(&RoutePath) -> Hop,
 ) -> Vec<RouteRow> {
     let mut groups: Vec<(RouterPath, BTreeSet<Hop>)> = Vec::new();
     for path in paths {
-        let Some(attributes) = router_path(path) else { continue };
-        let hop = hop_of(path);
+        let Some(attributes) = router_path(&path) else { continue };
+        let hop = hop_of(&path);
         let group =
             groups.iter_mut().find(|(other, _)| differ_only_in_next_hop(other, &attributes));
         match group {

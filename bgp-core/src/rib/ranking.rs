@@ -1,0 +1,232 @@
+//! [`Ranking`]: many paths to one prefix in an order from which the decision process reads its choice.
+//!
+//! "Better than" is no order among all paths, because MULTI_EXIT_DISC is compared only within one neighbouring AS. But among the
+//! paths of one neighbouring AS it is, and among the best ones of each neighbouring AS too. So there are two orders: all
+//! paths by neighbouring AS, and the best of each by the tie-breaks. The first of the latter is the best of all.
+
+use std::cmp::Ordering;
+
+use crate::rib::decision::Preference;
+use crate::rib::tree::Tree;
+use crate::rib::{Path, PathChange};
+
+/// The paths to one prefix. A clone shares them.
+#[derive(Clone, Debug)]
+pub(super) struct Ranking<K> {
+    /// All paths by the rules before MULTI_EXIT_DISC, by neighbouring AS, by MULTI_EXIT_DISC, and by the rules after it.
+    paths: Tree<Ranked<K>, ()>,
+    /// The first of `paths` for each neighbouring AS and result of the rules before MULTI_EXIT_DISC.
+    champions: Tree<Champion<K>, ()>,
+    /// All paths by peer and identifier.
+    by_peer: Tree<PeerPath<K>, ()>,
+}
+
+/// A path with what the decision process compares.
+#[derive(Clone, Debug)]
+struct Ranked<K> {
+    preference: Preference,
+    path: Path<K>,
+}
+
+/// The best path of a neighbouring AS, in the order in which such paths are compared.
+#[derive(Clone, Debug)]
+struct Champion<K>(Ranked<K>);
+
+/// A path in the order of peers and identifiers.
+#[derive(Clone, Debug)]
+struct PeerPath<K>(Path<K>);
+
+impl<K: Copy + Ord> Ranking<K> {
+    pub(super) fn new(paths: Vec<Path<K>>) -> Self {
+        let mut ranking =
+            Self { paths: Tree::default(), champions: Tree::default(), by_peer: Tree::default() };
+        for path in paths {
+            ranking.add(Ranked::new(path));
+        }
+        ranking
+    }
+
+    pub(super) fn get(&self, peer: K, path_id: u32) -> Option<&Path<K>> {
+        let (known, ()) = self.by_peer.get(|known| known.compare(peer, path_id))?;
+        Some(&known.0)
+    }
+
+    pub(super) fn ids_of(&self, peer: K) -> Vec<u32> {
+        let from = self.by_peer.iter_from(|known| known.0.source.peer < peer);
+        let own = from.map(|(known, ())| &known.0).take_while(|path| path.source.peer == peer);
+        own.map(|path| path.path_id).collect()
+    }
+
+    pub(super) fn best(&self) -> Option<&Path<K>> {
+        Some(&self.first()?.path)
+    }
+
+    /// The paths over which traffic may be spread, in the order of the tie-breaks.
+    pub(super) fn multipath(&self) -> Vec<&Path<K>> {
+        let Some(best) = self.first() else { return Vec::new() };
+        let champions = self.champions.iter().map(|(champion, ())| &champion.0);
+        let champions =
+            champions.take_while(|champion| champion.preference.is_equal(&best.preference));
+
+        let mut equal = Vec::new();
+        for champion in champions {
+            let from = self.paths.iter_from(|path| path < champion).map(|(path, ())| path);
+            let same = |path: &&Ranked<K>| path.preference.is_equal_in_as(&champion.preference);
+            equal.extend(from.take_while(same));
+        }
+        equal.sort_by(|a, b| a.compare_ties(b));
+        equal.into_iter().map(|ranked| &ranked.path).collect()
+    }
+
+    /// All paths, first those over which traffic may be spread.
+    pub(super) fn paths(&self) -> Vec<&Path<K>> {
+        let mut paths = self.multipath();
+        paths.reserve_exact(self.len() - paths.len());
+        let Some(best) = self.first().map(|best| best.preference) else { return paths };
+
+        // The lowest MULTI_EXIT_DISC is that of the first path of each neighbouring AS.
+        let mut champion: Option<Preference> = None;
+        for (Ranked { preference, path }, ()) in self.paths.iter() {
+            let lowest = champion.filter(|champion| champion.is_same_as(preference));
+            let lowest = *champion.insert(lowest.unwrap_or(*preference));
+            if !(preference.is_equal(&best) && preference.has_med_of(&lowest)) {
+                paths.push(path);
+            }
+        }
+        paths
+    }
+
+    /// Adds a path, or replaces the peer's path with the same identifier.
+    pub(super) fn insert(&mut self, path: Path<K>) -> PathChange {
+        let known = self.get(path.source.peer, path.path_id);
+        if known.is_some_and(|known| known.is_same(&path)) {
+            return PathChange::None;
+        }
+
+        let known = known.cloned().map(Ranked::new);
+        let new = Ranked::new(path);
+        let mattered = known.is_some_and(|known| {
+            let mattered = self.matters(&known);
+            self.take(&known);
+            mattered
+        });
+        self.add(new.clone());
+        if mattered || self.matters(&new) { PathChange::Best } else { PathChange::Others }
+    }
+
+    pub(super) fn remove(&mut self, peer: K, path_id: u32) -> PathChange {
+        let Some(known) = self.get(peer, path_id).cloned().map(Ranked::new) else {
+            return PathChange::None;
+        };
+        let mattered = self.matters(&known);
+        self.take(&known);
+        if mattered { PathChange::Best } else { PathChange::Others }
+    }
+
+    fn first(&self) -> Option<&Ranked<K>> {
+        Some(&self.champions.first()?.0.0)
+    }
+
+    /// The first path of a neighbouring AS with this result of the rules before MULTI_EXIT_DISC.
+    fn champion(&self, preference: &Preference) -> Option<&Ranked<K>> {
+        let (first, ()) =
+            self.paths.iter_from(|path| path.preference.is_of_as_before(preference)).next()?;
+        Some(first).filter(|first| first.preference.is_same_as(preference))
+    }
+
+    /// Returns true if the paths in use may depend on this one: it is as preferred as the best one by the rules before
+    /// MULTI_EXIT_DISC, and no path of its neighbouring AS has a lower one.
+    fn matters(&self, ranked: &Ranked<K>) -> bool {
+        let own = &ranked.preference;
+        self.first().is_some_and(|best| own.is_equal_before_med(&best.preference))
+            && self.champion(own).is_some_and(|champion| own.has_med_of(&champion.preference))
+    }
+
+    /// Adds a path that is not there.
+    fn add(&mut self, ranked: Ranked<K>) {
+        let champion = self.champion(&ranked.preference);
+        if champion.is_none_or(|champion| ranked < *champion) {
+            if let Some(champion) = champion.cloned() {
+                self.champions.remove(&Champion(champion));
+            }
+            self.champions.insert(Champion(ranked.clone()), ());
+        }
+        self.by_peer.insert(PeerPath(ranked.path.clone()), ());
+        self.paths.insert(ranked, ());
+    }
+
+    /// Removes a path that is there.
+    fn take(&mut self, ranked: &Ranked<K>) {
+        self.paths.remove(ranked);
+        self.by_peer.remove(&PeerPath(ranked.path.clone()));
+        if self.champions.remove(&Champion(ranked.clone())).is_some() {
+            if let Some(next) = self.champion(&ranked.preference).cloned() {
+                self.champions.insert(Champion(next), ());
+            }
+        }
+    }
+}
+
+impl<K> Ranking<K> {
+    pub(super) fn len(&self) -> usize {
+        self.paths.len()
+    }
+}
+
+impl<K: Copy + Ord> Ranked<K> {
+    fn new(path: Path<K>) -> Self {
+        Self { preference: Preference::of(&path), path }
+    }
+
+    /// Compares by the rules after MULTI_EXIT_DISC.
+    fn compare_ties(&self, other: &Self) -> Ordering {
+        let last = |it: &Self| (it.path.source.address, it.path.path_id, it.path.source.peer);
+        self.preference.compare_ties(&other.preference).then_with(|| last(self).cmp(&last(other)))
+    }
+}
+
+impl<K: Copy + Ord> Ord for Ranked<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (own, others) = (&self.preference, &other.preference);
+        own.compare_within_as(others).then_with(|| self.compare_ties(other))
+    }
+}
+
+impl<K: Copy + Ord> Ord for Champion<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (own, others) = (&self.0.preference, &other.0.preference);
+        own.compare_before_med(others).then_with(|| self.0.compare_ties(&other.0))
+    }
+}
+
+impl<K: Copy + Ord> PeerPath<K> {
+    fn compare(&self, peer: K, path_id: u32) -> Ordering {
+        (self.0.source.peer, self.0.path_id).cmp(&(peer, path_id))
+    }
+}
+
+impl<K: Copy + Ord> Ord for PeerPath<K> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.compare(other.0.source.peer, other.0.path_id)
+    }
+}
+
+macro_rules! ordered {
+    ($($type:ident),*) => {$(
+        impl<K: Copy + Ord> PartialOrd for $type<K> {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl<K: Copy + Ord> PartialEq for $type<K> {
+            fn eq(&self, other: &Self) -> bool {
+                self.cmp(other).is_eq()
+            }
+        }
+
+        impl<K: Copy + Ord> Eq for $type<K> {}
+    )*};
+}
+
+ordered!(Ranked, Champion, PeerPath);

@@ -1,0 +1,122 @@
+//! The tree against the map of the standard library.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn entries(tree: &Tree<u32, u32>) -> Vec<(u32, u32)> {
+    tree.iter().map(|(key, value)| (*key, *value)).collect()
+}
+
+fn expected(map: &BTreeMap<u32, u32>) -> Vec<(u32, u32)> {
+    map.iter().map(|(key, value)| (*key, *value)).collect()
+}
+
+/// Runs of adjacent keys that are inserted or removed, so that nodes fill, split, shrink and are joined.
+fn steps() -> impl Strategy<Value = Vec<(u32, u32, bool)>> {
+    prop::collection::vec((0_u32..3_000, 1_u32..400, any::<bool>()), 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn after_any_changes_the_tree_has_the_entries_of_a_map(steps in steps()) {
+        let (mut tree, mut map) = (Tree::default(), BTreeMap::new());
+        for (value, (from, number, is_insertion)) in (0..).zip(steps) {
+            for key in from..from + number {
+                if is_insertion {
+                    tree.insert(key, value);
+                    map.insert(key, value);
+                } else {
+                    prop_assert_eq!(tree.remove(&key), map.remove(&key));
+                }
+            }
+
+            prop_assert_eq!(tree.len(), map.len());
+            prop_assert_eq!(tree.is_empty(), map.is_empty());
+            prop_assert_eq!(entries(&tree), expected(&map));
+            for key in [from, from + number, from / 2] {
+                let found = tree.get(|known| known.cmp(&key)).map(|(_, value)| value);
+                prop_assert_eq!(found, map.get(&key));
+                let rest: Vec<_> = tree.iter_from(|known| *known < key).take(9).collect();
+                prop_assert_eq!(rest, map.range(key..).take(9).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_clone_keeps_its_entries_and_the_differences_are_those_of_maps(steps in steps()) {
+        let mut tree = Tree::default();
+        for key in 0..2_000 {
+            tree.insert(2 * key, 0);
+        }
+        let before = tree.clone();
+        let old: BTreeMap<_, _> = entries(&before).into_iter().collect();
+        let mut new = old.clone();
+        for (value, (from, number, is_insertion)) in (1..).zip(steps) {
+            for key in from..from + number {
+                if is_insertion {
+                    tree.insert(key, value);
+                    new.insert(key, value);
+                } else {
+                    tree.remove(&key);
+                    new.remove(&key);
+                }
+            }
+        }
+        prop_assert_eq!(entries(&before), expected(&old));
+
+        let mut all: Vec<_> = old.keys().chain(new.keys()).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        let differ: Vec<_> = all.into_iter().filter(|key| old.get(key) != new.get(key)).collect();
+        let found: Vec<_> = Differences::new(&before, &tree)
+            .filter(|(_, old, new)| old != new)
+            .map(|(key, from, to)| {
+                assert_eq!((from, to), (old.get(key), new.get(key)));
+                *key
+            })
+            .collect();
+        prop_assert_eq!(found, differ);
+    }
+}
+
+#[test]
+fn the_differences_of_a_clone_are_found_without_reading_the_rest() {
+    let mut tree = Tree::default();
+    for key in 0..100_000_u32 {
+        tree.insert(key, 0);
+    }
+    let before = tree.clone();
+    assert_eq!(Differences::new(&before, &tree).count(), 0);
+
+    tree.insert(50_000, 1);
+    assert!(Differences::new(&before, &tree).count() <= LEAF, "one leaf differs");
+    assert_eq!(tree.change(&7, |value| std::mem::replace(value, 2)), Some(0));
+    assert_eq!(tree.change(&100_000, |value| *value), None);
+    assert!(Differences::new(&before, &tree).count() <= 2 * LEAF, "two leaves differ");
+}
+
+#[test]
+fn keys_in_order_fill_the_nodes() {
+    let mut tree = Tree::default();
+    for key in 0..100 * LEAF {
+        tree.insert(key, 0_u8);
+    }
+    let mut iter = tree.iter();
+    let mut full = 0;
+    while iter.next_node().is_some_and(|node| match &**node {
+        Node::Leaf(entries) => {
+            full += usize::from(entries.len() == LEAF);
+            true
+        }
+        Node::Inner(children) => {
+            iter.stack.push(children.iter());
+            true
+        }
+    }) {}
+    assert_eq!(full, 100);
+}

@@ -1,0 +1,207 @@
+//! [`Table`]: the speaker's Loc-RIB, which the tasks of the peers feed, its snapshots and the stream of its changes.
+//!
+//! Its lock is held for a bounded number of steps, and never across an `await`. The core chooses between paths.
+
+mod changes;
+mod log;
+mod paths;
+mod snapshot;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    vec,
+};
+
+use bgp_core::{
+    peer::ReceivedRoutes,
+    rib::{LocRib, Nlri, Path, PathChange, PathSource},
+    wire::PathAttributes,
+};
+use ipnet::IpNet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use self::log::ChangeLog;
+pub use self::{
+    changes::{RouteChange, RouteChanges, RouteUpdate},
+    paths::{RoutePath, RoutePathIter, RoutePaths},
+    snapshot::{LocRibIter, LocRibSnapshot},
+};
+use crate::PeerId;
+
+/// The most changes that are made, or read, while the table is locked.
+const MOST_LOCKED: usize = 256;
+
+/// The most prefixes that are searched for the paths of a peer while the table is locked.
+const MOST_SEARCHED: usize = 1_024;
+
+/// Changed routes of a peer that are not in the table yet.
+pub(crate) struct PendingRoutes {
+    source: Arc<PathSource<PeerId>>,
+    withdrawn: vec::IntoIter<Nlri>,
+    announced: vec::IntoIter<(Nlri, Arc<PathAttributes>)>,
+}
+
+impl PendingRoutes {
+    pub(crate) fn new(source: Arc<PathSource<PeerId>>, routes: ReceivedRoutes) -> Self {
+        let ReceivedRoutes { announced, withdrawn } = routes;
+        Self { source, withdrawn: withdrawn.into_iter(), announced: announced.into_iter() }
+    }
+
+    /// The number of changes that are left.
+    pub(crate) fn len(&self) -> usize {
+        self.withdrawn.len() + self.announced.len()
+    }
+}
+
+/// The received routes of all peers.
+pub(crate) struct Table {
+    state: Arc<Mutex<TableState>>,
+    /// The version that the readers may know. They hold only receivers, so that they learn of the end of the speaker.
+    version: watch::Sender<u64>,
+    /// One permit for each thread of the runtime.
+    permits: Arc<Semaphore>,
+}
+
+/// What is locked.
+struct TableState {
+    rib: LocRib<PeerId>,
+    /// The number of changes so far.
+    version: u64,
+    log: ChangeLog,
+}
+
+/// The permission to handle much work. Even if many peers send routes, only a few of their tasks compute at a time, so
+/// that the others, and those that only have a KEEPALIVE to send, soon get to run.
+#[derive(Debug)]
+pub(crate) struct WorkPermit {
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Table {
+    /// An empty table, which lets as many tasks work at a time as there are `threads`, and whose readers may be this number
+    /// of changes behind.
+    pub(crate) fn new(threads: usize, change_capacity: usize) -> Self {
+        let log = ChangeLog::new(change_capacity);
+        let state = TableState { rib: LocRib::new(), version: 0, log };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            version: watch::Sender::default(),
+            permits: Arc::new(Semaphore::new(threads.max(1))),
+        }
+    }
+
+    /// Waits for a permit. The task that has waited longest gets the next one.
+    pub(crate) fn work_permit(&self) -> impl Future<Output = WorkPermit> + Send + use<> {
+        let permits = Arc::clone(&self.permits);
+        // The semaphore is never closed.
+        async move { WorkPermit { _permit: permits.acquire_owned().await.ok() } }
+    }
+
+    /// Applies the first changes of one peer, at most `most` of them. Returns the number of applied changes.
+    pub(crate) fn apply(&self, pending: &mut PendingRoutes, most: usize) -> usize {
+        let number = most.min(pending.len());
+        let mut left = number;
+        while left > 0 {
+            let some = left.min(MOST_LOCKED);
+            left -= some;
+
+            let mut state = self.lock();
+            state.apply(pending, some);
+            let version = state.version;
+            drop(state);
+            self.publish(version);
+        }
+        number
+    }
+
+    /// Removes the routes of one peer from some prefixes: those from `from` on, or from the first. Returns where to go on; `None`
+    /// if all are removed.
+    pub(crate) fn clear_some(&self, peer: PeerId, from: Option<IpNet>) -> Option<IpNet> {
+        let mut state = self.lock();
+        let (routes, next) = state.rib.paths_of(peer, from, MOST_SEARCHED);
+        for nlri in routes {
+            state.remove(&nlri, peer);
+        }
+        let version = state.version;
+        drop(state);
+        self.publish(version);
+        next
+    }
+
+    pub(crate) fn snapshot(&self) -> LocRibSnapshot {
+        self.lock().snapshot()
+    }
+
+    /// A reader of the changes from now on, which gets a snapshot first.
+    pub(crate) fn changes(&self) -> RouteChanges {
+        RouteChanges::new(Arc::clone(&self.state), self.version.subscribe())
+    }
+
+    pub(crate) fn version(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// Wakes the readers if this version is new to them.
+    fn publish(&self, version: u64) {
+        self.version.send_if_modified(|known| {
+            // Another thread may have published a later one.
+            let is_new = *known < version;
+            *known = version.max(*known);
+            is_new
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, TableState> {
+        lock(&self.state)
+    }
+}
+
+/// The table is consistent after each call, so a panic elsewhere doesn't spoil it.
+fn lock(state: &Mutex<TableState>) -> MutexGuard<'_, TableState> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl TableState {
+    fn apply(&mut self, pending: &mut PendingRoutes, most: usize) {
+        let before = pending.len();
+        for nlri in pending.withdrawn.by_ref().take(most) {
+            self.remove(&nlri, pending.source.peer);
+        }
+
+        let left = most - (before - pending.len());
+        for (Nlri { prefix, path_id }, attributes) in pending.announced.by_ref().take(left) {
+            let source = Arc::clone(&pending.source);
+            let change = self.rib.insert(prefix, Path { source, path_id, attributes });
+            self.changed(prefix, change);
+        }
+    }
+
+    fn remove(&mut self, nlri: &Nlri, peer: PeerId) {
+        let change = self.rib.remove(nlri, peer);
+        self.changed(nlri.prefix, change);
+    }
+
+    /// Counts a change, and keeps it for those who read the changes.
+    fn changed(&mut self, prefix: IpNet, change: PathChange) {
+        if change == PathChange::None {
+            return;
+        }
+        self.version += 1;
+        if self.log.is_read() {
+            let paths = RoutePaths(self.rib.get(&prefix).cloned());
+            let is_best_changed = change == PathChange::Best;
+            self.log.push(RouteChange { version: self.version, prefix, paths, is_best_changed });
+        }
+    }
+
+    fn snapshot(&self) -> LocRibSnapshot {
+        LocRibSnapshot { version: self.version, rib: self.rib.clone() }
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("version", &*self.version.borrow()).finish_non_exhaustive()
+    }
+}
