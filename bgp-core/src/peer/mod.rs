@@ -23,6 +23,7 @@ mod operator;
 mod output;
 mod prefix_limit;
 mod receive;
+mod received_rib;
 mod refresh;
 mod retention;
 mod routes;
@@ -44,7 +45,6 @@ use bytes::BytesMut;
 
 use crate::fsm::{DownReason, Event, FsmAction, FsmConfig, Negotiated, StateKind, TransportError};
 use crate::rib::{AdjRibIn, AdjRibOut, RouteSet};
-use crate::rpki::VrpTable;
 use crate::{AfiSafi, Direction};
 
 pub use self::change::{ConfigChange, TakesEffect};
@@ -59,9 +59,11 @@ pub use self::timers::{PeerTimer, RunningTimer};
 
 use self::connection::Connection;
 use self::operator::Pause;
+use self::received_rib::ReceivedRib;
 use self::retention::Retention;
 use self::transmit::EncodedGroup;
 use self::unsendable::UnsendableRecord;
+use self::validation::Validation;
 
 /// One peer: its connections, state machines and RIBs.
 #[derive(Debug)]
@@ -79,10 +81,9 @@ pub struct Peer {
     incoming: Option<Connection>,
     /// A buffer for octets of a connection that is gone. Never read.
     discarded: BytesMut,
-    adj_rib_in: AdjRibIn,
+    adj_rib_in: ReceivedRib,
     adj_rib_out: AdjRibOut,
-    /// The VRPs that policies validate routes with.
-    vrps: VrpTable,
+    validation: Validation,
     unsendable: UnsendableRecord,
     /// True if our routes carry GRACEFUL_SHUTDOWN, so that traffic moves elsewhere (RFC 8326).
     draining: bool,
@@ -124,9 +125,9 @@ impl Peer {
             incoming: None,
             discarded: BytesMut::new(),
 
-            adj_rib_in: AdjRibIn::new(),
+            adj_rib_in: ReceivedRib::default(),
             adj_rib_out: AdjRibOut::new(),
-            vrps: VrpTable::default(),
+            validation: Validation::default(),
             unsendable: UnsendableRecord::default(),
             draining: false,
             originated: None,
@@ -343,7 +344,7 @@ impl Peer {
     /// The routes received from the peer. Empty with [`Import::Drop`].
     #[must_use]
     pub fn adj_rib_in(&self) -> &AdjRibIn {
-        &self.adj_rib_in
+        self.adj_rib_in.passed()
     }
 
     /// The routes that the peer should have, and those that were announced to it.
@@ -442,6 +443,7 @@ impl Peer {
         self.stats.established_transitions += 1;
         self.established_at = Some(now);
         self.keep_session_opens(direction);
+        self.remember_sender();
 
         let several_paths = &negotiated.extensions.add_path_send;
         self.adj_rib_out.session_up(&negotiated.families, several_paths);

@@ -8,6 +8,7 @@ use tracing::debug;
 
 use crate::fsm::Event;
 use crate::peer::connection::Connection;
+use crate::peer::validation::LastPassed;
 use crate::peer::{Import, Output, Peer, ReceivedRoutes};
 use crate::rib::{ImportRules, Nlri, family_of};
 use crate::wire::{
@@ -197,8 +198,10 @@ impl Peer {
         }
 
         let policy = self.settings.policies.import.clone();
-        let vrps = self.vrps.clone();
+        let vrps = self.vrps().clone();
         let context = self.import_context(&vrps);
+        let keeps_unfiltered = self.keeps_unfiltered();
+        let mut last = LastPassed::default();
         // The attributes of the last family: the NLRI field and an MP_REACH_NLRI have next hops of their own.
         let mut known: Option<(AfiSafi, Option<Arc<PathAttributes>>)> = None;
         for (path_id, prefix) in update.reachable().with_path_ids() {
@@ -209,19 +212,23 @@ impl Peer {
             known.take_if(|(known, _)| *known != family);
             let (_, usable) =
                 known.get_or_insert_with(|| (family, self.usable_attributes(update, family)));
+            let usable = usable.as_ref();
             let passed = match (usable, &policy) {
-                (Some(usable), Some(policy)) => policy.apply(prefix, usable, &context),
+                (Some(usable), Some(policy)) => last.apply(policy, prefix, usable, &context),
                 (Some(usable), None) => Some(Arc::clone(usable)),
                 (None, _) => None,
             };
 
+            if keeps_unfiltered {
+                self.adj_rib_in.keep_unfiltered(nlri, usable);
+            }
             if let Some(attributes) = passed {
                 if self.adj_rib_in.announce(nlri, &attributes) {
                     routes.announced.push((nlri, attributes));
                 }
             } else {
                 self.stats.prefixes_rejected += 1;
-                if self.adj_rib_in.withdraw(&nlri) {
+                if self.adj_rib_in.reject(&nlri) {
                     routes.withdrawn.push(nlri);
                 }
             }

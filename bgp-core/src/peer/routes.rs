@@ -1,15 +1,14 @@
 //! The routes that the peer should have: through the export policy to the Adj-RIB-Out. Also our own graceful
 //! restart.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use ipnet::IpNet;
 
+use crate::peer::validation::LastPassed;
 use crate::peer::{Peer, PeerSettings};
 use crate::policy::Policy;
 use crate::rib::{Route, RouteSet};
-use crate::wire::PathAttributes;
 
 impl Peer {
     /// Replaces all routes that the peer should have. Routes that were already announced are not repeated.
@@ -40,7 +39,7 @@ impl Peer {
         };
 
         let (prefix, path_id) = (route.prefix(), route.path_id());
-        match policy.apply(prefix, route.attributes(), &self.export_context(&self.vrps)) {
+        match policy.apply(prefix, route.attributes(), &self.export_context(self.vrps())) {
             Some(attributes) => {
                 let route = Route::with_attributes(prefix, attributes).path(path_id);
                 self.adj_rib_out.announce(&route);
@@ -131,6 +130,9 @@ impl Peer {
         // Routes that the old policy rejected or changed have to be requested again (RFC 2918).
         let as_sets = before.allow_as_sets != self.settings.allow_as_sets;
         if as_sets || before.policies.import != self.settings.policies.import {
+            if !self.keeps_unfiltered() {
+                self.adj_rib_in.forget_unfiltered();
+            }
             for family in self.settings.fsm.families.clone() {
                 // A peer that cannot be asked keeps what it has sent.
                 let _ = self.request_refresh(family);
@@ -150,20 +152,9 @@ impl Peer {
     }
 
     /// The routes that pass an export policy. Adjacent routes with equal attributes share them.
-    fn exported(&self, policy: &Policy, routes: &RouteSet) -> RouteSet {
-        let context = self.export_context(&self.vrps);
-        let mut last: Option<Arc<PathAttributes>> = None;
-        routes.filter_map(|prefix, attributes| {
-            let passed = policy.apply(prefix, attributes, &context)?;
-            let is_changed = !Arc::ptr_eq(&passed, attributes);
-
-            match &last {
-                Some(last) if is_changed && *last == passed => Some(Arc::clone(last)),
-                _ => {
-                    last = Some(Arc::clone(&passed));
-                    Some(passed)
-                }
-            }
-        })
+    pub(super) fn exported(&self, policy: &Policy, routes: &RouteSet) -> RouteSet {
+        let context = self.export_context(self.vrps());
+        let mut last = LastPassed::default();
+        routes.filter_map(|prefix, attributes| last.apply(policy, prefix, attributes, &context))
     }
 }

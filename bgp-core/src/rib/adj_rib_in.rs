@@ -73,6 +73,15 @@ impl AdjRibIn {
         Key6::new(prefix, path_id).is_some_and(|key| self.v6.announce(key, attributes))
     }
 
+    /// Adds or replaces a route that is stale. Returns true if that changed anything but the mark.
+    pub(crate) fn announce_stale(&mut self, nlri: Nlri, attributes: &Arc<PathAttributes>) -> bool {
+        let Nlri { prefix, path_id } = nlri;
+        if let Some(key) = Key4::new(prefix, path_id) {
+            return self.v4.announce_stale(key, attributes);
+        }
+        Key6::new(prefix, path_id).is_some_and(|key| self.v6.announce_stale(key, attributes))
+    }
+
     /// Removes a route. Returns true if there was one.
     pub fn withdraw(&mut self, nlri: &Nlri) -> bool {
         let Nlri { prefix, path_id } = *nlri;
@@ -231,6 +240,12 @@ impl<K: Key> FamilyRoutes<K> {
         }
         let before = self.routes.insert(key, Arc::clone(attributes));
         before.is_none_or(|before| before != *attributes)
+    }
+
+    fn announce_stale(&mut self, key: K, attributes: &Arc<PathAttributes>) -> bool {
+        let is_changed = self.announce(key, attributes);
+        self.stale.insert(key, Arc::clone(attributes));
+        is_changed
     }
 
     fn withdraw(&mut self, key: K) -> bool {

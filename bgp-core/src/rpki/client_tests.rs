@@ -1,3 +1,4 @@
+use bytes::Buf as _;
 use ipnet::IpNet;
 
 use super::*;

@@ -14,6 +14,7 @@ mod routes;
 mod session;
 mod terms;
 mod unsendable;
+mod validation;
 
 use std::time::Duration;
 

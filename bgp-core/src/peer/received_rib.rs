@@ -1,0 +1,126 @@
+//! [`ReceivedRib`]: the routes of the peer before and after the import policy.
+//!
+//! Those before are only kept while the policy depends on origin validity: they are judged again when VRPs change, without a
+//! route refresh (RFC 8481, RFC 9324). Attributes are shared with those after.
+
+use std::sync::Arc;
+
+use crate::AfiSafi;
+use crate::rib::{AdjRibIn, InPage, Nlri};
+use crate::wire::PathAttributes;
+
+/// The routes of the peer.
+#[derive(Debug, Default)]
+pub(super) struct ReceivedRib {
+    /// The routes that passed the policy, as it left them: the Adj-RIB-In.
+    passed: AdjRibIn,
+    /// All routes as they came, or nothing.
+    unfiltered: AdjRibIn,
+}
+
+/// Routes with their new attributes, and removed routes.
+type Changed = (Vec<(Nlri, Arc<PathAttributes>)>, Vec<Nlri>);
+
+impl ReceivedRib {
+    /// The routes that passed the policy.
+    pub(super) fn passed(&self) -> &AdjRibIn {
+        &self.passed
+    }
+
+    /// Adds or replaces a route that passed the policy. Returns true if that changed anything.
+    pub(super) fn announce(&mut self, nlri: Nlri, attributes: &Arc<PathAttributes>) -> bool {
+        self.passed.announce(nlri, attributes)
+    }
+
+    /// Removes a route that the policy rejects. Returns true if there was one.
+    pub(super) fn reject(&mut self, nlri: &Nlri) -> bool {
+        self.passed.withdraw(nlri)
+    }
+
+    /// Removes a route that the peer has withdrawn. Returns true if it had passed.
+    pub(super) fn withdraw(&mut self, nlri: &Nlri) -> bool {
+        self.unfiltered.withdraw(nlri);
+        self.passed.withdraw(nlri)
+    }
+
+    /// Keeps a route as it came. `None`: it cannot be used, whatever the policy.
+    pub(super) fn keep_unfiltered(&mut self, nlri: Nlri, came: Option<&Arc<PathAttributes>>) {
+        match came {
+            Some(attributes) => self.unfiltered.announce(nlri, attributes),
+            None => self.unfiltered.withdraw(&nlri),
+        };
+    }
+
+    /// The number of routes as they came.
+    pub(super) fn unfiltered_len(&self) -> usize {
+        self.unfiltered.len()
+    }
+
+    /// Some of the routes as they came.
+    pub(super) fn unfiltered_page(&self, from: Nlri, most: usize) -> InPage {
+        self.unfiltered.page(Some(from), most)
+    }
+
+    pub(super) fn forget_unfiltered(&mut self) {
+        self.unfiltered = AdjRibIn::new();
+    }
+
+    /// Stores the result of another look at a route as it came, which stays stale if it was. Returns true if that changed
+    /// anything.
+    pub(super) fn judge_again(
+        &mut self,
+        nlri: Nlri,
+        is_stale: bool,
+        passed: Option<&Arc<PathAttributes>>,
+    ) -> bool {
+        match passed {
+            None => self.passed.withdraw(&nlri),
+            Some(attributes) if is_stale => self.passed.announce_stale(nlri, attributes),
+            Some(attributes) => self.passed.announce(nlri, attributes),
+        }
+    }
+
+    /// The number of routes of a family that the peer has announced.
+    pub(super) fn len_of(&self, family: AfiSafi) -> usize {
+        self.passed.len_of(family).max(self.unfiltered.len_of(family))
+    }
+
+    /// Removes all routes, and returns those that had passed.
+    pub(super) fn clear(&mut self) -> Vec<Nlri> {
+        self.forget_unfiltered();
+        self.passed.clear()
+    }
+
+    /// Does the same with the routes of a family.
+    pub(super) fn clear_family(&mut self, family: AfiSafi) -> Vec<Nlri> {
+        self.unfiltered.clear_family(family);
+        self.passed.clear_family(family)
+    }
+
+    /// Marks every route of the family as stale.
+    pub(super) fn mark_stale(&mut self, family: AfiSafi) {
+        self.unfiltered.mark_stale(family);
+        self.passed.mark_stale(family);
+    }
+
+    /// Removes the routes of the family that are still stale, and returns those that had passed.
+    pub(super) fn remove_stale(&mut self, family: AfiSafi) -> Vec<Nlri> {
+        self.unfiltered.remove_stale(family);
+        self.passed.remove_stale(family)
+    }
+
+    /// Changes or removes the stale routes of the family; see [`AdjRibIn::change_stale`].
+    pub(super) fn change_stale(
+        &mut self,
+        family: AfiSafi,
+        change: impl Fn(&Arc<PathAttributes>) -> Option<Arc<PathAttributes>>,
+    ) -> Changed {
+        self.unfiltered.change_stale(family, &change);
+        self.passed.change_stale(family, change)
+    }
+
+    /// The number of stale routes of the family.
+    pub(super) fn stale(&self, family: AfiSafi) -> usize {
+        self.passed.stale(family).max(self.unfiltered.stale(family))
+    }
+}
