@@ -90,6 +90,10 @@ pub(crate) trait Subject {
     /// Its processes.
     fn process_ids(&self) -> Vec<u32>;
 
+    /// Keeps it awake. BIRD, when it has been idle, leaves work undone for up to three seconds, unless something happens at one
+    /// of its sockets. A measurement would mostly consist of that.
+    fn nudge(&self) {}
+
     /// Announces versions of one of its own routes, one after the other.
     fn change(&self, _count: u16) -> Result<(), String> {
         Err("only our speaker announces routes of its own".to_owned())
@@ -100,7 +104,7 @@ pub(crate) trait Subject {
 pub(crate) fn start(contestant: Contestant, host: &Host, setup: &Setup) -> Box<dyn Subject> {
     match contestant {
         Contestant::Ferrolb => Box::new(Ours::start(host, setup)),
-        Contestant::Bird => Box::new(Daemon(Bird::start(host, router_config(setup)))),
+        Contestant::Bird => Box::new(SleepyBird(Bird::start(host, router_config(setup)))),
         Contestant::Frr => Box::new(Daemon(Frr::start(host, router_config(setup)))),
         Contestant::Openbgpd => Box::new(Daemon(Openbgpd::start(host, router_config(setup)))),
         Contestant::Gobgp => Box::new(Daemon(Gobgp::start(host, router_config(setup)))),
@@ -127,6 +131,23 @@ impl<R: Router> Subject for Daemon<R> {
 
     fn process_ids(&self) -> Vec<u32> {
         self.0.daemon().process_ids()
+    }
+}
+
+/// BIRD, which has to be kept awake.
+struct SleepyBird(Bird);
+
+impl Subject for SleepyBird {
+    fn accepted(&self, peer: IpAddr) -> Result<u64, String> {
+        self.0.accepted(peer)
+    }
+
+    fn process_ids(&self) -> Vec<u32> {
+        self.0.daemon().process_ids()
+    }
+
+    fn nudge(&self) {
+        let _ = self.0.ask("show status");
     }
 }
 

@@ -2,16 +2,14 @@
 
 use std::time::Instant;
 
-use tokio::runtime::Runtime;
-
 use crate::routes::{Order, Table};
 use crate::sample::percentile;
-use crate::site::{SUBJECT, Site, origin, wire_end};
+use crate::site::{Site, origin};
 use crate::subject::Contestant;
-use crate::wire_peer::WirePeer;
+use crate::wire_peer::{Terms, WirePeer};
 
-use super::bench::{Bench, Outcome, dial, send, until};
-use super::relay::{SENDER, all_hold, dial_all, ends};
+use super::bench::{Bench, HOLD_TIME, Outcome, latest};
+use super::relay::{Relay, receiving_ends};
 
 /// The number of changes.
 const CHANGES: u16 = 200;
@@ -23,81 +21,56 @@ pub(super) fn measure(
     table: Table,
     receivers: u16,
 ) -> Result<Outcome, String> {
-    let own = wire_end(SENDER);
-    let origin = origin(own, table.ipv6);
-
     site.peers.with_runtime(|runtime| {
-        let mut bench =
-            Bench::start(site, contestant, ends(receivers), |setup| setup.transit = true);
-        let receivers = dial_all(runtime, receivers, table)?;
-        let sender = dial(runtime, own, SUBJECT.into(), table)?;
-        send(runtime, &sender, table.announcements(origin, Order::Sorted))?;
-        all_hold(runtime, &receivers, table.count)?;
-
-        let mut times = Vec::new();
-        bench.begin();
-        for version in 1..=CHANGES {
-            let before = announced(&receivers);
-            let begin = Instant::now();
-            send(runtime, &sender, table.change(origin, version))?;
-            let end = all_announced(runtime, &receivers, &before, 1)?;
-            times.push((end - begin).as_secs_f64() * 1e3);
-        }
-        Ok(outcome(&bench, times))
+        let relay = Relay::start(site, runtime, contestant, table, receivers)?;
+        let Relay { bench, own, sender, receivers } = &relay;
+        let origin = origin(*own, table.ipv6);
+        bench.send(sender, table.announcements(origin, Order::Sorted))?;
+        bench.until_all_hold(receivers, table.count)?;
+        changes(bench, receivers, |version| bench.send(sender, table.change(origin, version)))
     })
 }
 
 /// Measures changes of a route that our speaker announces itself.
 pub(super) fn own(site: &Site, table: Table, receivers: u16) -> Result<Outcome, String> {
     site.peers.with_runtime(|runtime| {
-        let peers = ends(receivers).split_off(1);
-        let mut bench = Bench::start(site, Contestant::Ferrolb, peers, |setup| {
+        let ends = receiving_ends(receivers);
+        let bench = Bench::start(site, runtime, Contestant::Ferrolb, ends.clone(), |setup| {
             setup.routes = Some(table);
         });
-        let receivers = dial_all(runtime, receivers, table)?;
-        all_hold(runtime, &receivers, table.count)?;
-
-        let mut times = Vec::new();
-        bench.begin();
-        for version in 1..=CHANGES {
-            let before = announced(&receivers);
-            let begin = Instant::now();
-            bench.subject().change(version)?;
-            let end = all_announced(runtime, &receivers, &before, 1)?;
-            times.push((end - begin).as_secs_f64() * 1e3);
-        }
-        Ok(outcome(&bench, times))
+        let terms = Terms { hold_time: HOLD_TIME, table, record: false };
+        let receivers = bench.dial_all(&ends, terms)?;
+        bench.until_all_hold(&receivers, table.count)?;
+        changes(&bench, &receivers, |version| bench.change(version))
     })
 }
 
-fn outcome(bench: &Bench, mut milliseconds: Vec<f64>) -> Outcome {
+/// Makes one change after the other, each once all receivers have the one before.
+fn changes(
+    bench: &Bench<'_>,
+    receivers: &[WirePeer],
+    change: impl Fn(u16) -> Result<(), String>,
+) -> Result<Outcome, String> {
+    let mut milliseconds = Vec::new();
+    let step = bench.begin();
+    for version in 1..=CHANGES {
+        let before: Vec<u64> =
+            receivers.iter().map(|receiver| receiver.progress.borrow().announced).collect();
+        let begin = Instant::now();
+        change(version)?;
+        let times = receivers.iter().zip(before).map(|(receiver, before)| {
+            bench.until(receiver, "a change", |now| now.announced > before)
+        });
+        milliseconds.push((latest(times)? - begin).as_secs_f64() * 1e3);
+    }
+
     let mut outcome = Outcome::default();
-    outcome.set("ms of cpu a change", bench.cpu() * 1e3 / f64::from(CHANGES));
+    bench.end(&step, &mut outcome);
+    let cpu = step.cpu_time().as_secs_f64();
+    outcome.set("ms of cpu a change", cpu * 1e3 / f64::from(CHANGES));
     milliseconds.sort_by(f64::total_cmp);
     for (name, share) in [("median ms", 0.5), ("p99 ms", 0.99)] {
         outcome.set(name, percentile(&milliseconds, share).unwrap_or_default());
     }
-    outcome.set("MB", bench.peak_mb());
-    outcome.total_cpu = bench.total_cpu();
-    outcome
-}
-
-/// The number of prefixes that each receiver has been announced so far.
-fn announced(receivers: &[WirePeer]) -> Vec<u64> {
-    receivers.iter().map(|receiver| receiver.progress.borrow().announced).collect()
-}
-
-/// Waits until each receiver has been announced this many more, and returns the time at which the last one was.
-fn all_announced(
-    runtime: &Runtime,
-    receivers: &[WirePeer],
-    before: &[u64],
-    more: u64,
-) -> Result<Instant, String> {
-    let mut last = None;
-    for (receiver, before) in receivers.iter().zip(before) {
-        let at = until(runtime, receiver, "a change", |now| now.announced >= before + more)?;
-        last = last.max(Some(at));
-    }
-    last.ok_or_else(|| "no receivers".to_owned())
+    Ok(outcome)
 }

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use test_peers::{Bird, Neighbor, Router, RouterConfig};
 
 use crate::routes::{Order, Table};
-use crate::site::{DAEMON, SUBJECT, Site, origin, wire_end};
+use crate::site::{DAEMON, Site, origin, wire_end};
 use crate::subject::Contestant;
-use crate::wire_peer::{End, Terms, WirePeer};
+use crate::wire_peer::{End, Terms};
 
-use super::bench::{Bench, HOLD_TIME, Outcome, dial, run, send, until, until_held};
+use super::bench::{Bench, HOLD_TIME, Outcome};
 
 /// The peer that sends.
 const SENDER: u16 = 0;
@@ -30,24 +30,22 @@ pub(super) fn measure(
     };
 
     site.peers.with_runtime(|runtime| {
-        let mut bench = Bench::start(site, contestant, vec![own], |_| {});
+        let bench = Bench::start(site, runtime, contestant, vec![own], |_| {});
         let mut outcome = Outcome::default();
 
-        bench.begin();
-        let sender = dial(runtime, own, SUBJECT.into(), table)?;
-        send(runtime, &sender, announcements)?;
+        let step = bench.begin();
+        let sender = bench.dial(own, table)?;
+        bench.send(&sender, announcements)?;
         let end = bench.until_accepted(own.address, table.count)?;
         outcome.set("seconds", (end - sender.established.into_std()).as_secs_f64());
-        outcome.set("cpu", bench.cpu());
-        outcome.set("MB", bench.peak_mb());
+        bench.end(&step, &mut outcome);
 
-        bench.begin();
-        let begin = Instant::now();
-        send(runtime, &sender, table.withdrawals())?;
+        let (step, begin) = (bench.begin(), Instant::now());
+        bench.send(&sender, table.withdrawals())?;
         let end = bench.until_accepted(own.address, 0)?;
         outcome.set("withdrawal seconds", (end - begin).as_secs_f64());
-        outcome.set("withdrawal cpu", bench.cpu());
-        outcome.total_cpu = bench.total_cpu();
+        outcome.set("withdrawal cpu", step.cpu_time().as_secs_f64());
+        outcome.total_cpu += step.cpu_time();
         Ok(outcome)
     })
 }
@@ -56,27 +54,26 @@ pub(super) fn measure(
 pub(super) fn record(site: &Site, table: Table) -> Result<Bytes, String> {
     let [loader, sink] = [1, 2].map(wire_end);
     let bird_end = End { address: DAEMON.address, asn: wire_end(SENDER).asn };
-    let config =
-        RouterConfig::new(&bird_end.address.to_string(), bird_end.asn.0).hold_time(HOLD_TIME);
-    let config = [loader, sink].iter().fold(config.quiet().transit(), |config, end| {
+    let config = RouterConfig::new(&bird_end.address.to_string(), bird_end.asn.0);
+    let config = config.hold_time(HOLD_TIME).quiet().transit();
+    let config = [loader, sink].iter().fold(config, |config, end| {
         config.neighbor(Neighbor::new(&end.address.to_string(), end.asn.0).passive())
     });
     let _bird = Bird::start(&site.daemon, config);
 
     site.peers.with_runtime(|runtime| {
-        let first = dial(runtime, loader, bird_end.address, table)?;
-        send(runtime, &first, table.announcements(origin(loader, table.ipv6), Order::Sorted))?;
+        let bench = Bench::without_subject(runtime, bird_end.address);
+        let loading = bench.dial(loader, table)?;
+        bench.send(&loading, table.announcements(origin(loader, table.ipv6), Order::Sorted))?;
         // BIRD has the whole table once it has passed it on.
-        let probe = dial(runtime, sink, bird_end.address, table)?;
-        until_held(runtime, &probe, table.count)?;
+        let probe = bench.dial(sink, table)?;
+        bench.until_held(&probe, table.count)?;
         drop(probe);
 
         let terms = Terms { hold_time: HOLD_TIME, table, record: true };
-        let dialling = runtime.spawn(WirePeer::dial(sink, bird_end.address, terms));
-        let recorder = run(runtime, "a session", dialling)?.map_err(|error| error.to_string())?;
-        let wanted = usize::try_from(table.count).unwrap_or(usize::MAX);
-        until(runtime, &recorder, "BIRD's table", |now| now.held == wanted)?;
-        let progress = recorder.progress.borrow();
-        Ok(Bytes::copy_from_slice(&progress.recorded))
+        let recorders = bench.dial_all(&[sink], terms)?;
+        bench.until_all_hold(&recorders, table.count)?;
+        let recorder = recorders.first().ok_or("no session")?;
+        Ok(Bytes::copy_from_slice(&recorder.progress.borrow().recorded))
     })
 }

@@ -5,14 +5,22 @@ use std::time::Instant;
 use tokio::runtime::Runtime;
 
 use crate::routes::{Order, Table};
-use crate::site::{SUBJECT, Site, origin, wire_end};
+use crate::site::{Site, origin, wire_end};
 use crate::subject::Contestant;
-use crate::wire_peer::{End, WirePeer};
+use crate::wire_peer::{End, Terms, WirePeer};
 
-use super::bench::{Bench, Outcome, dial, send, until_held};
+use super::bench::{Bench, HOLD_TIME, Outcome};
 
 /// The peer that sends. The receivers follow it.
-pub(super) const SENDER: u16 = 0;
+const SENDER: u16 = 0;
+
+/// A speaker that relays, with its peers.
+pub(super) struct Relay<'a> {
+    pub(super) bench: Bench<'a>,
+    pub(super) own: End,
+    pub(super) sender: WirePeer,
+    pub(super) receivers: Vec<WirePeer>,
+}
 
 /// Measures from the first octet until the last receiver has read the last route, and the same for the withdrawal.
 pub(super) fn measure(
@@ -21,60 +29,49 @@ pub(super) fn measure(
     table: Table,
     receivers: u16,
 ) -> Result<Outcome, String> {
-    let own = wire_end(SENDER);
-    let announcements = table.announcements(origin(own, table.ipv6), Order::Sorted);
-
     site.peers.with_runtime(|runtime| {
-        let mut bench =
-            Bench::start(site, contestant, ends(receivers), |setup| setup.transit = true);
-        let receivers = dial_all(runtime, receivers, table)?;
-        let sender = dial(runtime, own, SUBJECT.into(), table)?;
+        let relay = Relay::start(site, runtime, contestant, table, receivers)?;
+        let Relay { bench, own, sender, receivers } = &relay;
+        let announcements = table.announcements(origin(*own, table.ipv6), Order::Sorted);
         let mut outcome = Outcome::default();
 
-        bench.begin();
-        let begin = Instant::now();
-        send(runtime, &sender, announcements)?;
-        let end = all_hold(runtime, &receivers, table.count)?;
+        let (step, begin) = (bench.begin(), Instant::now());
+        bench.send(sender, announcements)?;
+        let end = bench.until_all_hold(receivers, table.count)?;
         outcome.set("seconds", (end - begin).as_secs_f64());
-        outcome.set("cpu", bench.cpu());
-        outcome.set("MB", bench.peak_mb());
+        bench.end(&step, &mut outcome);
 
-        bench.begin();
-        let begin = Instant::now();
-        send(runtime, &sender, table.withdrawals())?;
-        let end = all_hold(runtime, &receivers, 0)?;
+        let (step, begin) = (bench.begin(), Instant::now());
+        bench.send(sender, table.withdrawals())?;
+        let end = bench.until_all_hold(receivers, 0)?;
         outcome.set("withdrawal seconds", (end - begin).as_secs_f64());
-        outcome.set("withdrawal cpu", bench.cpu());
-        outcome.total_cpu = bench.total_cpu();
+        outcome.set("withdrawal cpu", step.cpu_time().as_secs_f64());
+        outcome.total_cpu += step.cpu_time();
         Ok(outcome)
     })
 }
 
-/// The sender and the receivers.
-pub(super) fn ends(receivers: u16) -> Vec<End> {
-    (SENDER..=SENDER + receivers).map(wire_end).collect()
-}
-
-/// Opens the sessions of all receivers.
-pub(super) fn dial_all(
-    runtime: &Runtime,
-    receivers: u16,
-    table: Table,
-) -> Result<Vec<WirePeer>, String> {
-    let numbers = SENDER + 1..=SENDER + receivers;
-    numbers.map(|number| dial(runtime, wire_end(number), SUBJECT.into(), table)).collect()
-}
-
-/// Waits until all receivers hold this many routes, and returns the time at which the last one did.
-pub(super) fn all_hold(
-    runtime: &Runtime,
-    receivers: &[WirePeer],
-    routes: u32,
-) -> Result<Instant, String> {
-    let mut last = Instant::now();
-    for (number, receiver) in receivers.iter().enumerate() {
-        let held = until_held(runtime, receiver, routes)?;
-        last = if number == 0 { held } else { last.max(held) };
+impl<'a> Relay<'a> {
+    /// Starts a speaker, and opens the sessions of the receivers and of the sender.
+    pub(super) fn start(
+        site: &Site,
+        runtime: &'a Runtime,
+        contestant: Contestant,
+        table: Table,
+        receivers: u16,
+    ) -> Result<Self, String> {
+        let own = wire_end(SENDER);
+        let ends: Vec<End> = receiving_ends(receivers);
+        let peers = [&[own], &*ends].concat();
+        let bench = Bench::start(site, runtime, contestant, peers, |setup| setup.transit = true);
+        let terms = Terms { hold_time: HOLD_TIME, table, record: false };
+        let receivers = bench.dial_all(&ends, terms)?;
+        let sender = bench.dial(own, table)?;
+        Ok(Self { bench, own, sender, receivers })
     }
-    Ok(last)
+}
+
+/// The receivers.
+pub(super) fn receiving_ends(receivers: u16) -> Vec<End> {
+    (SENDER + 1..=SENDER + receivers).map(wire_end).collect()
 }

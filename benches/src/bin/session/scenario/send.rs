@@ -9,12 +9,12 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use crate::routes::{Order, Table};
-use crate::site::{DAEMON, SUBJECT, Site, octets_end, origin, wire_end};
+use crate::site::{DAEMON, SUBJECT_AS, Site, octets_end, origin, wire_end};
 use crate::subject::Contestant;
 use crate::usage::Meter;
 use crate::wire_peer::{End, Terms, WirePeer};
 
-use super::bench::{Bench, HOLD_TIME, Outcome, dial, poll, send, until_held};
+use super::bench::{Bench, HOLD_TIME, Outcome};
 
 /// The peer that gives a daemon its table.
 const LOADER: u16 = 0;
@@ -22,9 +22,8 @@ const LOADER: u16 = 0;
 const SINK: u16 = 1;
 
 /// A sender that is ready: it announces its table to every peer that connects.
-struct Sender {
-    bench: Option<Bench>,
-    address: IpAddr,
+struct Sender<'a> {
+    bench: Bench<'a>,
     /// The session over which a daemon got its table.
     _loader: Option<WirePeer>,
 }
@@ -36,13 +35,14 @@ pub(super) fn to_sink(
     table: Table,
 ) -> Result<Outcome, String> {
     site.peers.with_runtime(|runtime| {
-        let mut sender = Sender::start(site, runtime, contestant, table)?;
-        sender.begin();
-        let sink = dial(runtime, wire_end(SINK), sender.address, table)?;
-        let end = until_held(runtime, &sink, table.count)?;
+        let Sender { bench, _loader } = Sender::start(site, runtime, contestant, table)?;
+        let step = bench.begin();
+        let sink = bench.dial(wire_end(SINK), table)?;
+        let end = bench.until_held(&sink, table.count)?;
 
-        let mut outcome = sender.outcome();
+        let mut outcome = Outcome::default();
         outcome.set("seconds", (end - sink.established.into_std()).as_secs_f64());
+        bench.end(&step, &mut outcome);
         Ok(outcome)
     })
 }
@@ -54,26 +54,20 @@ pub(super) fn to_bird(
     table: Table,
 ) -> Result<Outcome, String> {
     site.peers.with_runtime(|runtime| {
-        let mut sender = Sender::start(site, runtime, contestant, table)?;
-        sender.begin();
-
-        let from = End { address: sender.address, asn: octets_end().asn };
-        let config = RouterConfig::new(&DAEMON.address.to_string(), DAEMON.asn.0)
-            .hold_time(HOLD_TIME)
-            .quiet()
-            .neighbor(Neighbor::new(&from.address.to_string(), from.asn.0));
-        let bird = Bird::start(&site.daemon, config);
+        let Sender { bench, _loader } = Sender::start(site, runtime, contestant, table)?;
+        let step = bench.begin();
+        let bird = receiver(site, bench.address());
         let meter = Meter::start(bird.daemon().process_ids());
-        let end = poll("all routes at BIRD", || {
-            let complete = bird.accepted(from.address)? == u64::from(table.count);
+        let end = bench.poll("all routes at BIRD", || {
+            let complete = bird.accepted(bench.address())? == u64::from(table.count);
             Ok(complete.then(Instant::now))
         })?;
 
         // BIRD itself knows best when the session came up.
-        let (uptime, now) = (bird.uptime(from.address)?, Instant::now());
-        let seconds = uptime.saturating_sub(now - end).as_secs_f64();
-        let mut outcome = sender.outcome();
-        outcome.set("seconds", seconds);
+        let (uptime, now) = (bird.uptime(bench.address())?, Instant::now());
+        let mut outcome = Outcome::default();
+        outcome.set("seconds", uptime.saturating_sub(now - end).as_secs_f64());
+        bench.end(&step, &mut outcome);
         outcome.set("receiver cpu", meter.cpu_time().as_secs_f64());
         outcome.set("receiver MB", meter.peak_mb());
         outcome.total_cpu += meter.cpu_time();
@@ -81,10 +75,19 @@ pub(super) fn to_bird(
     })
 }
 
-impl Sender {
+/// A BIRD that dials the sender.
+fn receiver(site: &Site, sender: IpAddr) -> Bird {
+    let config = RouterConfig::new(&DAEMON.address.to_string(), DAEMON.asn.0)
+        .hold_time(HOLD_TIME)
+        .quiet()
+        .neighbor(Neighbor::new(&sender.to_string(), SUBJECT_AS.0));
+    Bird::start(&site.daemon, config)
+}
+
+impl<'a> Sender<'a> {
     fn start(
         site: &Site,
-        runtime: &Runtime,
+        runtime: &'a Runtime,
         contestant: Contestant,
         table: Table,
     ) -> Result<Self, String> {
@@ -94,47 +97,30 @@ impl Sender {
 
         let ours = contestant == Contestant::Ferrolb;
         let peers = vec![wire_end(LOADER), wire_end(SINK), DAEMON];
-        let bench = Bench::start(site, contestant, peers, |setup| {
+        let bench = Bench::start(site, runtime, contestant, peers, |setup| {
             setup.routes = ours.then_some(table);
             setup.transit = !ours;
         });
-        let loader = if ours { None } else { Some(load(runtime, &bench, table)?) };
-        Ok(Self { bench: Some(bench), address: SUBJECT.into(), _loader: loader })
+        let loader = if ours { None } else { Some(load(&bench, table)?) };
+        Ok(Self { bench, _loader: loader })
     }
 
     /// Octets that are written to each connection once its session is Established.
-    fn octets(runtime: &Runtime, table: Table) -> Result<Self, String> {
+    fn octets(runtime: &'a Runtime, table: Table) -> Result<Self, String> {
         let own = octets_end();
         let octets = table.announcements(origin(own, table.ipv6), Order::Sorted);
         let listener = runtime.block_on(TcpListener::bind((own.address, 179)));
         let listener = listener.map_err(|error| error.to_string())?;
         runtime.spawn(serve_octets(listener, own, table, octets));
-        Ok(Self { bench: None, address: own.address, _loader: None })
-    }
-
-    fn begin(&mut self) {
-        if let Some(bench) = &mut self.bench {
-            bench.begin();
-        }
-    }
-
-    /// The figures of the sender's process, if it is one.
-    fn outcome(&self) -> Outcome {
-        let mut outcome = Outcome::default();
-        if let Some(bench) = &self.bench {
-            outcome.set("cpu", bench.cpu());
-            outcome.set("MB", bench.peak_mb());
-            outcome.total_cpu = bench.total_cpu();
-        }
-        outcome
+        Ok(Self { bench: Bench::without_subject(runtime, own.address), _loader: None })
     }
 }
 
 /// Gives a daemon its table.
-pub(super) fn load(runtime: &Runtime, bench: &Bench, table: Table) -> Result<WirePeer, String> {
+fn load(bench: &Bench<'_>, table: Table) -> Result<WirePeer, String> {
     let own = wire_end(LOADER);
-    let loader = dial(runtime, own, SUBJECT.into(), table)?;
-    send(runtime, &loader, table.announcements(origin(own, table.ipv6), Order::Sorted))?;
+    let loader = bench.dial(own, table)?;
+    bench.send(&loader, table.announcements(origin(own, table.ipv6), Order::Sorted))?;
     bench.until_accepted(own.address, table.count)?;
     Ok(loader)
 }

@@ -7,41 +7,39 @@ use tokio::runtime::Runtime;
 
 use crate::interrupt;
 use crate::routes::{Order, Table};
-use crate::site::{SUBJECT, Site, origin, wire_end};
+use crate::site::{Site, origin, wire_end};
 use crate::subject::Contestant;
-use crate::wire_peer::{Terms, WirePeer};
+use crate::wire_peer::{End, Terms, WirePeer};
 
-use super::bench::{Bench, Outcome, run, send};
+use super::bench::{Bench, Outcome};
 
 /// The time over which idle sessions are watched.
 const IDLE: Duration = Duration::from_secs(6);
-/// The hold time of the sessions that could be lost.
-const SHORT_HOLD_TIME: u16 = 9;
+/// The hold time, so short that sessions could be lost.
+const HOLD_TIME: u16 = 9;
 /// The time over which sessions with the same routes are watched, more than three hold times.
 const WATCHED: Duration = Duration::from_secs(30);
 
 /// Measures from the first connection until all sessions are Established, and then what idle sessions cost.
 pub(super) fn connect(site: &Site, contestant: Contestant, peers: u16) -> Result<Outcome, String> {
     site.peers.with_runtime(|runtime| {
-        let ends = (0..peers).map(wire_end).collect();
-        let mut bench =
-            Bench::start(site, contestant, ends, |setup| setup.hold_time = SHORT_HOLD_TIME);
+        let ends: Vec<End> = (0..peers).map(wire_end).collect();
+        let bench = start(site, runtime, contestant, &ends);
+        let terms = Terms { hold_time: HOLD_TIME, table: Table::new(0, 0), record: false };
         let mut outcome = Outcome::default();
 
-        bench.begin();
-        let begin = Instant::now();
-        let sessions = dial_all(runtime, peers, Table::new(0, 0))?;
+        let (step, begin) = (bench.begin(), Instant::now());
+        let sessions = bench.dial_all(&ends, terms)?;
         let last = sessions.iter().map(|session| session.established.into_std()).max();
         outcome.set("seconds", (last.unwrap_or(begin) - begin).as_secs_f64());
-        outcome.set("cpu", bench.cpu());
+        bench.end(&step, &mut outcome);
 
-        bench.begin();
-        let begin = Instant::now();
+        let (step, begin) = (bench.begin(), Instant::now());
         watch(IDLE)?;
-        outcome.set("idle %", bench.cpu() * 100.0 / begin.elapsed().as_secs_f64());
+        let share = step.cpu_time().as_secs_f64() / begin.elapsed().as_secs_f64();
+        outcome.set("idle %", share * 100.0);
         outcome.set("lost", lost(&sessions));
-        outcome.set("MB", bench.peak_mb());
-        outcome.total_cpu = bench.total_cpu();
+        outcome.total_cpu += step.cpu_time();
         Ok(outcome)
     })
 }
@@ -54,43 +52,31 @@ pub(super) fn same_routes(
     prefixes: u32,
 ) -> Result<Outcome, String> {
     let table = Table::new(prefixes, 1);
-    let streams: Vec<Bytes> = (0..peers)
-        .map(|number| table.announcements(origin(wire_end(number), false), Order::Sorted))
-        .collect();
+    let ends: Vec<End> = (0..peers).map(wire_end).collect();
+    let streams: Vec<Bytes> =
+        ends.iter().map(|end| table.announcements(origin(*end, false), Order::Sorted)).collect();
 
     site.peers.with_runtime(|runtime| {
-        let ends = (0..peers).map(wire_end).collect();
-        let mut bench =
-            Bench::start(site, contestant, ends, |setup| setup.hold_time = SHORT_HOLD_TIME);
-        let sessions = dial_all(runtime, peers, table)?;
+        let bench = start(site, runtime, contestant, &ends);
+        let terms = Terms { hold_time: HOLD_TIME, table, record: false };
+        let sessions = bench.dial_all(&ends, terms)?;
 
-        bench.begin();
+        let step = bench.begin();
         for (session, stream) in sessions.iter().zip(streams) {
-            send(runtime, session, stream)?;
+            // A session that is lost so early counts below.
+            let _ = bench.send(session, stream);
         }
         watch(WATCHED)?;
 
         let mut outcome = Outcome::default();
         outcome.set("lost", lost(&sessions));
-        outcome.set("cpu", bench.cpu());
-        outcome.set("MB", bench.peak_mb());
-        outcome.total_cpu = bench.total_cpu();
+        bench.end(&step, &mut outcome);
         Ok(outcome)
     })
 }
 
-/// Opens all sessions at the same time.
-fn dial_all(runtime: &Runtime, peers: u16, table: Table) -> Result<Vec<WirePeer>, String> {
-    let terms = Terms { hold_time: SHORT_HOLD_TIME, table, record: false };
-    let dialling: Vec<_> = (0..peers)
-        .map(|number| runtime.spawn(WirePeer::dial(wire_end(number), SUBJECT.into(), terms)))
-        .collect();
-    let mut sessions = Vec::new();
-    for session in dialling {
-        let session = run(runtime, "all sessions", session)?;
-        sessions.push(session.map_err(|error| error.to_string())?);
-    }
-    Ok(sessions)
+fn start<'a>(site: &Site, runtime: &'a Runtime, contestant: Contestant, ends: &[End]) -> Bench<'a> {
+    Bench::start(site, runtime, contestant, ends.to_vec(), |setup| setup.hold_time = HOLD_TIME)
 }
 
 fn lost(sessions: &[WirePeer]) -> f64 {
