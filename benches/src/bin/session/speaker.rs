@@ -125,7 +125,7 @@ fn best_routes(table: &LocRibSnapshot, except: Option<PeerId>) -> RouteSet {
     // Neighbouring prefixes often share their attributes, which have to be changed only once.
     let mut last = None;
     let routes = table.iter().filter_map(|(prefix, paths)| {
-        let best = paths.first().filter(|path| Some(path.peer) != except)?;
+        let best = paths.best().filter(|path| Some(path.peer) != except)?;
         let changed = match last.take() {
             Some((received, changed)) if Arc::ptr_eq(&received, &best.attributes) => changed,
             _ => {
