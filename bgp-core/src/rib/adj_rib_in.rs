@@ -48,7 +48,7 @@ pub struct InPage {
 
 /// The routes of one family.
 #[derive(Clone, Debug)]
-struct FamilyRoutes<K> {
+struct FamilyRoutes<K: Key> {
     routes: Table<K>,
     /// The stale ones among them.
     stale: Table<K>,
@@ -227,7 +227,7 @@ impl<'a> IntoIterator for &'a AdjRibIn {
     }
 }
 
-impl<K> Default for FamilyRoutes<K> {
+impl<K: Key> Default for FamilyRoutes<K> {
     fn default() -> Self {
         Self { routes: Table::default(), stale: Table::default() }
     }

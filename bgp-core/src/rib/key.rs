@@ -9,11 +9,20 @@ use crate::AfiSafi;
 
 /// A prefix of one family and the identifier of a path to it (RFC 7911), in the order of prefixes.
 pub(crate) trait Key: Copy + Ord + Debug {
+    /// A prefix alone, in the order of prefixes.
+    type Bare: Copy + Ord + Debug;
+
     /// The family whose prefixes these are.
     const FAMILY: AfiSafi;
 
     /// The key of a prefix without its host bits. `None` if the prefix is of another family.
     fn new(prefix: IpNet, path_id: u32) -> Option<Self>;
+
+    /// The prefix alone.
+    fn bare(self) -> Self::Bare;
+
+    /// The key of a path to a prefix.
+    fn from_bare(prefix: Self::Bare, path_id: u32) -> Self;
 
     fn prefix(self) -> IpNet;
 
@@ -24,46 +33,68 @@ pub(crate) trait Key: Copy + Ord + Debug {
 
     /// Returns true if both are paths to one prefix.
     fn same_prefix(self, other: Self) -> bool {
-        self.with_path_id(0) == other.with_path_id(0)
+        self.bare() == other.bare()
     }
 }
 
 /// The key of a path to an IPv4 prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key4 {
-    address: u32,
-    length: u8,
+    prefix: Bare4,
     path_id: u32,
 }
+
+/// An IPv4 prefix as one number: the address above its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Bare4(u64);
 
 /// The key of a path to an IPv6 prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key6 {
-    high: u64,
-    low: u64,
-    length: u8,
+    prefix: Bare6,
     path_id: u32,
 }
 
+/// An IPv6 prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Bare6 {
+    high: u64,
+    low: u64,
+    length: u8,
+}
+
 impl Key for Key4 {
+    type Bare = Bare4;
+
     const FAMILY: AfiSafi = AfiSafi::IPV4_UNICAST;
 
     #[inline]
     fn new(prefix: IpNet, path_id: u32) -> Option<Self> {
         match prefix {
-            IpNet::V4(prefix) => Some(Self {
-                address: u32::from(prefix.network()),
-                length: prefix.prefix_len(),
-                path_id,
-            }),
+            IpNet::V4(prefix) => {
+                let address = u64::from(u32::from(prefix.network()));
+                Some(Self { prefix: Bare4(address << 8 | u64::from(prefix.prefix_len())), path_id })
+            }
             IpNet::V6(_) => None,
         }
     }
 
     #[inline]
+    fn bare(self) -> Self::Bare {
+        self.prefix
+    }
+
+    #[inline]
+    fn from_bare(prefix: Self::Bare, path_id: u32) -> Self {
+        Self { prefix, path_id }
+    }
+
+    #[inline]
     fn prefix(self) -> IpNet {
+        let Bare4(number) = self.prefix;
+        let [_, _, _, a, b, c, d, length] = number.to_be_bytes();
         // The length came from a prefix.
-        Ipv4Net::new(self.address.into(), self.length).unwrap_or_default().into()
+        Ipv4Net::new([a, b, c, d].into(), length).unwrap_or_default().into()
     }
 
     #[inline]
@@ -78,6 +109,8 @@ impl Key for Key4 {
 }
 
 impl Key for Key6 {
+    type Bare = Bare6;
+
     const FAMILY: AfiSafi = AfiSafi::IPV6_UNICAST;
 
     #[inline]
@@ -86,20 +119,31 @@ impl Key for Key6 {
             IpNet::V4(_) => None,
             IpNet::V6(prefix) => {
                 let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = prefix.network().octets();
-                Some(Self {
+                let bare = Bare6 {
                     high: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
                     low: u64::from_be_bytes([i, j, k, l, m, n, o, p]),
                     length: prefix.prefix_len(),
-                    path_id,
-                })
+                };
+                Some(Self { prefix: bare, path_id })
             }
         }
     }
 
     #[inline]
+    fn bare(self) -> Self::Bare {
+        self.prefix
+    }
+
+    #[inline]
+    fn from_bare(prefix: Self::Bare, path_id: u32) -> Self {
+        Self { prefix, path_id }
+    }
+
+    #[inline]
     fn prefix(self) -> IpNet {
-        let address = u128::from(self.high) << 64 | u128::from(self.low);
-        Ipv6Net::new(Ipv6Addr::from(address), self.length).unwrap_or_default().into()
+        let Bare6 { high, low, length } = self.prefix;
+        let address = u128::from(high) << 64 | u128::from(low);
+        Ipv6Net::new(Ipv6Addr::from(address), length).unwrap_or_default().into()
     }
 
     #[inline]

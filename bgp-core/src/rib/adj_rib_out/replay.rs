@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use crate::rib::adj_rib_out::times::Seconds;
 use crate::rib::key::Key;
-use crate::rib::table::{Table, same};
+use crate::rib::table::{Table, differences, same};
 use crate::wire::PathAttributes;
 
 /// The walk.
 #[derive(Debug)]
-pub(super) struct Replay<K> {
+pub(super) struct Replay<K: Key> {
     /// The advertised routes when the walk began.
     base: Table<K>,
     /// The advertised routes when it ends.
@@ -58,10 +58,57 @@ pub(super) fn session_path<K: Key>(
     key: K,
     several_paths: bool,
 ) -> Option<&Arc<PathAttributes>> {
+    session_entry(table, key, several_paths).map(|(_, attributes)| attributes)
+}
+
+/// The path that a session carries for a key, with its own key.
+fn session_entry<K: Key>(
+    table: &Table<K>,
+    key: K,
+    several_paths: bool,
+) -> Option<(K, &Arc<PathAttributes>)> {
+    if several_paths { Some((key, table.get(key)?)) } else { table.first_of(key) }
+}
+
+/// Passes on the [session keys](session_key) whose paths differ between two tables, in order.
+fn changed_keys<K: Key>(
+    old: &Table<K>,
+    new: &Table<K>,
+    several_paths: bool,
+    mut each: impl FnMut(K),
+) {
+    let mut before = None;
+    differences(old, new, |key, _| {
+        let key = session_key(key, several_paths);
+        let is_new = before.replace(key) != Some(key);
+        if is_new {
+            let (old, new) =
+                (session_path(old, key, several_paths), session_path(new, key, several_paths));
+            if !same(old, new) {
+                each(key);
+            }
+        }
+        true
+    });
+}
+
+/// Makes a path the one that a session carries for a key, or leaves none.
+pub(super) fn set_session_path<K: Key>(
+    table: &mut Table<K>,
+    key: K,
+    several_paths: bool,
+    attributes: Option<&Arc<PathAttributes>>,
+) {
+    if same(session_path(table, key, several_paths), attributes) {
+        return;
+    }
     if several_paths {
-        table.get(key)
+        table.remove(key);
     } else {
-        table.first_of(key).map(|(_, attributes)| attributes)
+        table.remove_paths(key);
+    }
+    if let Some(attributes) = attributes {
+        table.insert(key, Arc::clone(attributes));
     }
 }
 
@@ -75,26 +122,31 @@ impl<K: Key> Replay<K> {
         since: Seconds,
     ) -> Self {
         let mut groups = Groups::default();
-        let mut selected: Vec<(u32, u32)> = Vec::with_capacity(target.len());
-        let mut before = None;
-        for (place, key, attributes) in target.places() {
-            let first = before.replace(key).is_none_or(|before: K| !before.same_prefix(key));
-            if !several_paths && !first {
-                continue;
-            }
-            if repeats || !same(session_path(&base, key, several_paths), Some(attributes)) {
-                selected.push((groups.number(attributes), place));
+        let mut selected: Vec<(u32, u32)> = Vec::new();
+        let mut withdrawals = Vec::new();
+        let all = repeats || base.is_empty();
+        if all {
+            selected.reserve_exact(target.len());
+            let mut before = None;
+            for (place, key, attributes) in target.places() {
+                let first = before.replace(key).is_none_or(|before: K| !before.same_prefix(key));
+                if several_paths || first {
+                    selected.push((groups.number(attributes), place));
+                }
             }
         }
 
-        let mut withdrawals = Vec::new();
-        let mut before = None;
-        for (key, _) in base.iter() {
-            let first = before.replace(key).is_none_or(|before: K| !before.same_prefix(key));
-            if (several_paths || first) && session_path(&target, key, several_paths).is_none() {
-                withdrawals.push(session_key(key, several_paths));
+        changed_keys(&base, &target, several_paths, |key| {
+            match session_entry(&target, key, several_paths) {
+                Some((path, attributes)) if !all => {
+                    selected.extend(
+                        target.place_of(path).map(|place| (groups.number(attributes), place)),
+                    );
+                }
+                Some(_) => {}
+                None => withdrawals.push(key),
             }
-        }
+        });
 
         let (order, ends) = by_group(&selected, groups.count());
         Self {
@@ -124,6 +176,16 @@ impl<K: Key> Replay<K> {
         } else {
             session_path(&self.base, key, several_paths)
         }
+    }
+
+    /// The advertised routes so far, without other changes than those of this walk. It is a table for [`session_path`].
+    pub(super) fn advertised_routes(&self, several_paths: bool) -> Table<K> {
+        let mut advertised = self.target.clone();
+        changed_keys(&self.base, &self.target, several_paths, |key| {
+            let attributes = self.advertised(key, several_paths);
+            set_session_path(&mut advertised, key, several_paths, attributes);
+        });
+        advertised
     }
 
     /// Returns true if the walk still has to announce or withdraw a key that the peer has.
@@ -197,6 +259,11 @@ impl<K: Key> Replay<K> {
     /// The number of routes that the walk announces.
     pub(super) fn announcements_len(&self) -> usize {
         self.order.len()
+    }
+
+    /// The number of routes that the walk has announced.
+    pub(super) fn announced_len(&self) -> usize {
+        self.taken
     }
 
     /// The keys that the walk has announced, in the order of the walk, each with the time. They are
@@ -293,11 +360,6 @@ impl<K: Key> Replay<K> {
 
     pub(super) fn is_over(&self) -> bool {
         self.taken >= self.order.len() && self.withdrawals_taken >= self.withdrawals.len()
-    }
-
-    /// The tables that contain all keys of which the peer may have a route.
-    pub(super) fn tables(&self) -> [&Table<K>; 2] {
-        [&self.base, &self.target]
     }
 }
 

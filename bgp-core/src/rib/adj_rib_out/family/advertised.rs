@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::Family;
-use crate::rib::adj_rib_out::replay::{Replay, session_key};
+use crate::rib::adj_rib_out::replay::set_session_path;
 use crate::rib::key::Key;
 use crate::rib::table::Table;
-use crate::wire::PathAttributes;
 
 impl<K: Key> Family<K> {
     /// The advertised routes. On a session with one path per prefix, only the first path to each.
@@ -23,60 +22,20 @@ impl<K: Key> Family<K> {
         })
     }
 
-    /// The advertised routes, as a table for [`session_path`](crate::rib::adj_rib_out::replay::session_path).
+    /// The advertised routes, as a table for [`session_path`](crate::rib::adj_rib_out::replay::session_path). It shares with the
+    /// desired routes what the peer has of them, and takes time in proportion to the rest.
     pub(super) fn advertised_by_key(&self) -> Table<K> {
         if !self.up {
             return Table::default();
         }
-        if self.replay.is_none() && self.differing.is_empty() {
-            return self.desired.clone();
-        }
-
-        let mut advertised = Table::default();
-        match &self.replay {
-            Some(replay) => {
-                for table in replay.tables() {
-                    self.add_replayed(&mut advertised, replay, table);
-                }
-            }
-            None => {
-                for (key, attributes) in self.session_paths(&self.desired) {
-                    advertised.insert(key, Arc::clone(attributes));
-                }
-            }
-        }
-
+        let mut advertised = match &self.replay {
+            Some(replay) => replay.advertised_routes(self.several_paths),
+            None => self.desired.clone(),
+        };
         for (key, state) in &self.differing {
-            if let Some(attributes) = &state.attributes {
-                advertised.insert(*key, Arc::clone(attributes));
-            }
+            let attributes = state.attributes.as_ref();
+            set_session_path(&mut advertised, *key, self.several_paths, attributes);
         }
         advertised
-    }
-
-    /// Adds the keys of a replay's table with the attributes that the peer has of them so far.
-    fn add_replayed(&self, advertised: &mut Table<K>, replay: &Replay<K>, table: &Table<K>) {
-        for (key, _) in self.session_paths(table) {
-            if let Some(attributes) = replay.advertised(key, self.several_paths) {
-                advertised.insert(key, Arc::clone(attributes));
-            }
-        }
-    }
-
-    /// The paths of a table that the session carries, without those in `differing`.
-    fn session_paths<'a>(
-        &'a self,
-        table: &'a Table<K>,
-    ) -> impl Iterator<Item = (K, &'a Arc<PathAttributes>)> {
-        let mut before = None;
-        table.iter().filter_map(move |(key, attributes)| {
-            let first = before.replace(key).is_none_or(|before: K| !before.same_prefix(key));
-            if !self.several_paths && !first {
-                return None;
-            }
-
-            let key = session_key(key, self.several_paths);
-            (!self.differing.contains_key(&key)).then_some((key, attributes))
-        })
     }
 }

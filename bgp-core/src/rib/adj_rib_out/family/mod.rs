@@ -26,7 +26,7 @@ const REPLAY_FROM: usize = if cfg!(test) { 3 } else { 1_024 };
 /// The routes of one family that the peer should have, and those that were advertised to it. The two are the same except
 /// for `replay` and `differing`.
 #[derive(Debug)]
-pub(super) struct Family<K> {
+pub(super) struct Family<K: Key> {
     desired: Table<K>,
     /// The time of the current call.
     now: Seconds,
@@ -75,7 +75,7 @@ struct Advertised {
     since: Seconds,
 }
 
-impl<K> Default for Family<K> {
+impl<K: Key> Default for Family<K> {
     fn default() -> Self {
         Self {
             desired: Table::default(),

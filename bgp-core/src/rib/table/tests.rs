@@ -19,6 +19,10 @@ fn attributes(med: u16) -> Arc<PathAttributes> {
     Arc::new(PathAttributes { med: Some(med.into()), ..PathAttributes::default() })
 }
 
+fn chunks(table: &Table<Key4>) -> usize {
+    table.groups.iter().map(|group| group.below.len()).sum()
+}
+
 proptest! {
     #[test]
     fn a_table_is_a_map_and_changes_do_not_affect_its_clones(
@@ -56,7 +60,10 @@ proptest! {
 
         prop_assert!(old.iter().map(|(k, a)| (k, a.clone())).eq(before.clone()), "the clone changed");
         prop_assert!(table.iter().map(|(k, a)| (k, a.clone())).eq(model.clone()));
-        prop_assert!(table.places().all(|(place, key, _)| table.at(place).is_some_and(|at| at.0 == key)));
+        for (place, key, _) in table.places() {
+            prop_assert_eq!(table.at(place).map(|at| at.0), Some(key));
+            prop_assert_eq!(table.place_of(key), Some(place));
+        }
 
         let mut expected = BTreeMap::new();
         for n in 0..2_000 {
@@ -87,13 +94,15 @@ fn chunks_are_full_after_appending_in_order_and_gone_when_empty() {
     for n in 0..4_096 {
         table.insert(key(n), attributes(0));
     }
-    assert_eq!(table.chunks.len(), 4_096 / CHUNK);
+    assert_eq!(chunks(&table), 4_096 / CHUNK);
+    assert_eq!(table.groups.len(), 4_096 / CHUNK / GROUP);
 
     for n in (0..4_096).filter(|n| n % 64 != 0) {
         table.remove(key(n));
     }
-    assert!(table.chunks.len() <= 4, "{} chunks for 64 routes", table.chunks.len());
+    assert!(chunks(&table) <= 32, "{} chunks for 64 routes", chunks(&table));
+    assert!(table.groups.len() <= 16, "{} groups for 64 routes", table.groups.len());
 
     assert!((0..4_096).step_by(64).all(|n| table.remove(key(n)).is_some()));
-    assert!(table.is_empty() && table.chunks.is_empty());
+    assert!(table.is_empty() && table.groups.is_empty());
 }
