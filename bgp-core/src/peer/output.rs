@@ -55,7 +55,8 @@ pub enum Output {
     Received(ReceivedRoutes),
 }
 
-/// The changes that one UPDATE, or the end of a session, made to the Adj-RIB-In.
+/// The changes that UPDATEs, or the end of a session, made to the Adj-RIB-In. The removed routes were removed before the others
+/// were added. A route that was announced several times is there as often, the last time last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "a route comes or goes")]

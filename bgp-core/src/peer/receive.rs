@@ -1,5 +1,6 @@
 //! Received octets: turns messages into events, and UPDATEs into changes of the Adj-RIB-In.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -214,7 +215,10 @@ impl Peer {
                 known.get_or_insert_with(|| (family, self.usable_attributes(update, family)));
             let usable = usable.as_ref();
             let passed = match (usable, &policy) {
-                (Some(usable), Some(policy)) => last.apply(policy, prefix, usable, &context),
+                (Some(usable), Some(policy)) => {
+                    let passed = last.apply(policy, prefix, usable, &context);
+                    passed.map(|it| self.adj_rib_in.interner.share_changed(it, usable))
+                }
                 (Some(usable), None) => Some(Arc::clone(usable)),
                 (None, _) => None,
             };
@@ -236,23 +240,37 @@ impl Peer {
         routes
     }
 
-    /// The attributes with which a message's routes of a family are used. `None` if they must not be used.
+    /// The attributes with which a message's routes of a family are used. `None` if they must not be used. A set of attributes
+    /// that the peer has sent before is not read again.
     fn usable_attributes(
-        &self,
+        &mut self,
         update: &Update<'_>,
         family: AfiSafi,
     ) -> Option<Arc<PathAttributes>> {
+        let mut hasher = DefaultHasher::new();
+        update.hash_attributes(family, &mut hasher);
+        let hash = hasher.finish();
+        let known =
+            self.adj_rib_in.interner.get(hash, |known| update.has_attributes(family, known));
+        if known.is_some() {
+            return known;
+        }
+
         let mut attributes = update.to_attributes_for(family);
         let (negotiated, endpoints) = (self.negotiated()?, self.endpoints()?);
         let import = ImportRules::new(negotiated, endpoints.local.ip())
             .allow_as_sets(self.settings.allow_as_sets);
-
-        match import.apply(&mut attributes) {
-            Ok(()) => Some(Arc::new(attributes)),
-            Err(reason) => {
-                debug!(%reason, %family, "routes not used");
-                None
-            }
+        if let Err(reason) = import.apply(&mut attributes) {
+            debug!(%reason, %family, "routes not used");
+            return None;
         }
+
+        let attributes = Arc::new(attributes);
+        if update.has_attributes(family, &attributes) {
+            self.adj_rib_in.interner.insert(hash, &attributes);
+            return Some(attributes);
+        }
+        // The rules have changed the attributes: only attributes that they change in the same way are equal to these.
+        Some(self.adj_rib_in.interner.share(attributes))
     }
 }

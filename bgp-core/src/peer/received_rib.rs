@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::AfiSafi;
-use crate::rib::{AdjRibIn, InPage, Nlri};
+use crate::rib::{AdjRibIn, InPage, Interner, Nlri};
 use crate::wire::PathAttributes;
 
 /// The routes of the peer.
@@ -16,6 +16,8 @@ pub(super) struct ReceivedRib {
     passed: AdjRibIn,
     /// All routes as they came, or nothing.
     unfiltered: AdjRibIn,
+    /// The attributes of the routes. Those that were read from messages depend on the session and on the settings.
+    pub(super) interner: Interner,
 }
 
 /// Routes with their new attributes, and removed routes.
@@ -115,7 +117,9 @@ impl ReceivedRib {
         family: AfiSafi,
         change: impl Fn(&Arc<PathAttributes>) -> Option<Arc<PathAttributes>>,
     ) -> Changed {
-        self.unfiltered.change_stale(family, &change);
+        let interner = &mut self.interner;
+        let mut change = |attributes: &_| change(attributes).map(|it| interner.share(it));
+        self.unfiltered.change_stale(family, &mut change);
         self.passed.change_stale(family, change)
     }
 

@@ -75,6 +75,8 @@ impl Retention {
 impl Peer {
     /// Keeps the routes that may outlive the session that has ended, and drops the others.
     pub(super) fn retain_routes(&mut self, now: Instant, reason: &DownReason) {
+        // The next session may have other import rules.
+        self.adj_rib_in.interner.clear();
         let kept = self.families_to_keep(reason);
         let mut routes = ReceivedRoutes::default();
 
@@ -229,9 +231,22 @@ impl Peer {
         self.settings.fsm.extensions.graceful_restart.as_ref()
     }
 
-    pub(super) fn report_received(&mut self, routes: ReceivedRoutes) {
-        if !routes.announced.is_empty() || !routes.withdrawn.is_empty() {
-            self.outputs.push_back(Output::Received(routes));
+    /// Reports changes of the Adj-RIB-In. They join the last report if the driver has not taken it yet, because a sender may have
+    /// put each route into an UPDATE of its own.
+    pub(super) fn report_received(&mut self, mut routes: ReceivedRoutes) {
+        if routes.announced.is_empty() && routes.withdrawn.is_empty() {
+            return;
+        }
+        match self.outputs.back_mut() {
+            // Withdrawn routes of a report come before its announced ones.
+            Some(Output::Received(last)) if routes.withdrawn.is_empty() => {
+                last.announced.append(&mut routes.announced);
+            }
+            Some(Output::Received(last)) if last.announced.is_empty() => {
+                last.withdrawn.append(&mut routes.withdrawn);
+                last.announced = routes.announced;
+            }
+            _ => self.outputs.push_back(Output::Received(routes)),
         }
     }
 

@@ -123,6 +123,7 @@ impl Peer {
         }
 
         self.encoded.forget();
+        self.adj_rib_in.interner.clear();
         if before.next_hops != self.settings.next_hops {
             self.adj_rib_out.repeat();
         }

@@ -1,5 +1,7 @@
 //! Round trips: encoded values decode unchanged, and decoded messages encode unchanged.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use bgp_core::wire::{
     AsPath, AttributeBlock, AttributeFlags, Frame, Message, NextHop, PathAttributes, RouteRefresh,
     RouteRefreshSubtype, Treatment, Update, UpdateWriter, WireContext,
@@ -94,6 +96,56 @@ proptest! {
         if cx.is_four_octet_as() || survives_two_octets(&attributes) {
             prop_assert_eq!(update.to_attributes(), as_sent(&attributes, next_hop, cx));
         }
+    }
+
+    #[test]
+    fn an_update_has_the_attributes_that_are_read_from_it_and_no_others(
+        attributes in path_attributes(),
+        other in path_attributes(),
+        (family, next_hop, prefixes) in routes(),
+        cx in context(),
+    ) {
+        let cx = fitting(cx, family, &next_hop);
+        let prefixes: Vec<_> = prefixes.into_iter().map(|prefix| (prefix, 7)).collect();
+        let (octets, count) = announce(&attributes, family, &next_hop, &prefixes, cx);
+        prop_assume!(count > 0);
+        let update = only_update(&octets, cx);
+        let own = update.to_attributes_for(family);
+        prop_assert!(update.has_attributes(family, &own));
+
+        let PathAttributes { med, local_pref, aggregator, only_to_customer, .. } = other;
+        let PathAttributes { origin, atomic_aggregate, originator_id, .. } = other;
+        let changed = [
+            PathAttributes { origin, ..own.clone() },
+            PathAttributes { as_path: other.as_path, ..own.clone() },
+            PathAttributes { next_hop: None, ..own.clone() },
+            PathAttributes { med, ..own.clone() },
+            PathAttributes { local_pref, ..own.clone() },
+            PathAttributes { atomic_aggregate, ..own.clone() },
+            PathAttributes { aggregator, ..own.clone() },
+            PathAttributes { communities: other.communities, ..own.clone() },
+            PathAttributes { extended_communities: other.extended_communities, ..own.clone() },
+            PathAttributes {
+                ipv6_extended_communities: other.ipv6_extended_communities,
+                ..own.clone()
+            },
+            PathAttributes { large_communities: other.large_communities, ..own.clone() },
+            PathAttributes { originator_id, ..own.clone() },
+            PathAttributes { cluster_list: other.cluster_list, ..own.clone() },
+            PathAttributes { only_to_customer, ..own.clone() },
+            PathAttributes { unknown: other.unknown, ..own.clone() },
+        ];
+        for changed in changed {
+            prop_assert_eq!(update.has_attributes(family, &changed), changed == own);
+        }
+
+        let (octets, _) = announce(&attributes, family, &next_hop, &prefixes[..1], cx);
+        let hash = |update: Update<'_>| {
+            let mut hasher = DefaultHasher::new();
+            update.hash_attributes(family, &mut hasher);
+            hasher.finish()
+        };
+        prop_assert_eq!(hash(update), hash(only_update(&octets, cx)), "other prefixes");
     }
 
     #[test]

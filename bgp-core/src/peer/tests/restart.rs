@@ -173,7 +173,11 @@ fn long_lived_routes_are_kept_with_a_mark_unless_they_have_no_llgr() {
     let marked = |(_, attributes): (_, &std::sync::Arc<crate::wire::PathAttributes>)| {
         attributes.communities.contains(&Community::LLGR_STALE)
     };
-    assert!(net.nodes[1].peer.adj_rib_in().iter().all(marked));
+    let left = net.nodes[1].peer.adj_rib_in();
+    assert!(left.iter().all(marked));
+    let sets: Vec<_> =
+        left.iter().map(|(_, attributes)| std::sync::Arc::as_ptr(attributes)).collect();
+    assert_eq!(sets[0], sets[1], "equal attributes are stored once");
     net.run(secs(560));
     assert_eq!(held(&net), [1, 2]);
     net.run(secs(30));

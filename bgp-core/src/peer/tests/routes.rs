@@ -1,7 +1,8 @@
 //! Tests of routes: exactly the routes that one peer should have arrive at the other.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -11,6 +12,7 @@ use super::{prefix, secs};
 use crate::Asn;
 use crate::fsm::DownReason;
 use crate::peer::{Import, Output, PrefixLimits};
+use crate::policy::{Action, Match, Policy, Rule};
 use crate::rib::{Route, RouteSet};
 use crate::wire::{Community, ErrorCode, NextHop};
 
@@ -52,6 +54,39 @@ fn a_route_arrives_with_our_as_our_address_and_no_local_pref() {
     assert_eq!(attributes.next_hop, Some(NextHop::V4(Ipv4Addr::new(10, 0, 0, 1))));
     assert_eq!(attributes.local_pref, None);
     assert_eq!(attributes.communities, [community]);
+}
+
+#[test]
+fn equal_attributes_that_come_in_several_updates_are_stored_once() {
+    let low = Action::LocalPref(Some(50));
+    let low = Policy::accept_all().rule(Rule::change(Match::all()).action(low));
+    for policy in [None, Some(Arc::new(low))] {
+        let mut configs = Net::configs();
+        configs[1].import = Import::Keep;
+        configs[1].policies.import = policy;
+        let mut net = Net::new(configs, 3);
+        net.bring_up();
+        for (text, med) in [
+            ("10.0.0.0/24", 1),
+            ("10.0.1.0/24", 2),
+            ("10.0.2.0/24", 1),
+            ("2001:db8::/48", 1),
+            ("2001:db8:1::/48", 2),
+            ("2001:db8:2::/48", 1),
+        ] {
+            let route = Route::new(prefix(text)).med(med);
+            let is_v6 = text.contains(':');
+            let route =
+                if is_v6 { route.next_hop(Ipv6Addr::from([0x20; 16]).into()) } else { route };
+            net.mutate(0, |peer, _| peer.announce(&route));
+            net.run(secs(1));
+        }
+
+        let held: Vec<_> = net.nodes[1].peer.adj_rib_in().iter().map(|(_, it)| it).collect();
+        let [a, b, c, d, e, f] = held[..] else { panic!("{} routes", held.len()) };
+        assert!(Arc::ptr_eq(a, c) && Arc::ptr_eq(d, f), "stored twice");
+        assert!(b.med == Some(2) && e.med == Some(2));
+    }
 }
 
 #[test]
@@ -219,7 +254,7 @@ fn a_path_through_our_own_as_is_rejected() {
     let mut net = net();
     let mut attributes = crate::wire::PathAttributes::default();
     attributes.as_path.prepend(Asn(64635), 1);
-    let route = Route::with_attributes(prefix("10.0.0.0/24"), std::sync::Arc::new(attributes));
+    let route = Route::with_attributes(prefix("10.0.0.0/24"), Arc::new(attributes));
     net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from([route])));
     net.run(secs(1));
     assert!(held(&net).is_empty());

@@ -5,6 +5,7 @@
 //! Everything else is read from the message on demand. That cannot fail, because the message was checked.
 
 mod decode;
+mod equality;
 mod fast_path;
 mod findings;
 mod index;

@@ -35,14 +35,16 @@ impl<'a> Update<'a> {
     /// NLRI field, otherwise the next hop of that family's MP_REACH_NLRI.
     #[must_use]
     pub fn to_attributes_for(&self, family: AfiSafi) -> PathAttributes {
-        let mp = self.mp_reach().filter(|reach| reach.family() == family);
+        self.with_next_hop(self.next_hop_for(family))
+    }
+
+    /// The next hop of one family's routes.
+    pub(super) fn next_hop_for(&self, family: AfiSafi) -> Option<NextHop> {
         let in_nlri_field = family == AfiSafi::IPV4_UNICAST && !self.nlri_field().is_empty();
-        let next_hop = if in_nlri_field {
-            self.next_hop().map(NextHop::V4)
-        } else {
-            mp.and_then(|reach| reach.next_hop())
-        };
-        self.with_next_hop(next_hop)
+        if in_nlri_field {
+            return self.next_hop().map(NextHop::V4);
+        }
+        self.mp_reach().filter(|reach| reach.family() == family)?.next_hop()
     }
 
     fn with_next_hop(&self, next_hop: Option<NextHop>) -> PathAttributes {
