@@ -19,6 +19,7 @@ use tokio::time::sleep_until;
 use super::{
     Packet, Session,
     active::{ActiveSession, ReceiverAddress, SessionSockets},
+    readiness::Readiness,
     requests::{SessionKey, SessionRequest, SessionRequests},
 };
 use crate::{
@@ -33,8 +34,7 @@ pub(super) async fn run(requests: Arc<SessionRequests>) {
         if !driver.follow_requests(&requests) {
             break;
         }
-        // Before the deadlines: packets that came while this task was kept from running count.
-        driver.receive_all();
+        driver.receive_ready();
         driver.handle_deadlines();
         if !driver.sessions.is_empty() {
             driver.wait(&requests).await;
@@ -48,6 +48,7 @@ struct Driver {
     /// Our discriminators of the sessions.
     discriminators: BTreeMap<u32, SessionKey>,
     receivers: BTreeMap<ReceiverAddress, Arc<Receiver>>,
+    readiness: Readiness,
     deadlines: BTreeSet<(Instant, SessionKey)>,
     random: fastrand::Rng,
     /// The version of the requests that the sessions follow.
@@ -146,31 +147,41 @@ impl Driver {
         }
     }
 
-    /// Takes all packets that wait in the sockets.
-    fn receive_all(&mut self) {
-        let mut receivers = Vec::with_capacity(self.receivers.len());
-        for (address, receiver) in &self.receivers {
-            receivers.push((address.clone(), Arc::clone(receiver)));
+    /// Takes the packets that wait in the sockets that are ready.
+    fn receive_ready(&mut self) {
+        for address in self.readiness.take() {
+            // The last session with this address may be gone.
+            let Some(receiver) = self.receivers.get(&*address).cloned() else { continue };
+            self.receive_from(&address, &receiver, Receiver::receive);
+            self.readiness.watch(address, &receiver);
         }
+    }
 
-        for (address, receiver) in receivers {
-            self.receive_from(&address, &receiver);
+    /// Takes the packets for a session that is about to be declared down: those count that came while this task was kept from
+    /// running, even if the runtime was too busy to notice them. `asked`: the addresses at which that has been done.
+    fn receive_unnoticed(&mut self, key: SessionKey, asked: &mut BTreeSet<ReceiverAddress>) {
+        let sockets = self.sessions.get(&key).and_then(|active| active.sockets.as_ref());
+        let Some(address) = sockets.map(|sockets| sockets.address.clone()) else { return };
+        let Some(receiver) = self.receivers.get(&address).cloned() else { return };
+        if asked.insert(address.clone()) {
+            self.receive_from(&address, &receiver, Receiver::receive_unnoticed);
         }
     }
 
     /// Takes all packets that wait in one socket: a full receive buffer holds fewer than the limit. Otherwise a session could be
     /// declared down while a packet for it waits behind those of others. Packets that keep arriving wait for the next round.
-    fn receive_from(&mut self, address: &ReceiverAddress, receiver: &Receiver) {
+    fn receive_from(
+        &mut self,
+        address: &ReceiverAddress,
+        receiver: &Receiver,
+        receive: impl Fn(&Receiver, &mut [u8]) -> io::Result<Arrival>,
+    ) {
         let mut buffer = [0; LONGEST_DATAGRAM];
-        let mut left = MOST_WAITING;
-        for receive in [Receiver::receive, Receiver::receive_unnoticed] {
-            while left > 0 {
-                left -= 1;
-                match receive(receiver, &mut buffer) {
-                    Ok(arrival) => self.arrived(address, arrival, &buffer),
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(error) => tracing::debug!(%error, "cannot receive"),
-                }
+        for _ in 0..MOST_WAITING {
+            match receive(receiver, &mut buffer) {
+                Ok(arrival) => self.arrived(address, arrival, &buffer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => tracing::debug!(%error, "cannot receive"),
             }
         }
     }
@@ -234,12 +245,16 @@ impl Driver {
     /// Handles every deadline that has come.
     fn handle_deadlines(&mut self) {
         let now = clock::now();
+        let mut asked = BTreeSet::new();
         while let Some((_, key)) = self.deadlines.first().copied().filter(|(at, _)| *at <= now) {
+            if self.sessions.get(&key).is_some_and(|it| it.leaving.is_some_and(|end| end <= now)) {
+                self.remove(key);
+                continue;
+            }
+            if self.sessions.get(&key).is_some_and(|active| active.session.is_overdue(now)) {
+                self.receive_unnoticed(key, &mut asked);
+            }
             if let Some(active) = self.sessions.get_mut(&key) {
-                if active.leaving.is_some_and(|end| end <= now) {
-                    self.remove(key);
-                    continue;
-                }
                 active.session.handle_timeout(now);
             }
             self.session_changed(now, key);
@@ -270,7 +285,8 @@ impl Driver {
         }
 
         let taken = self.addresses_of_others(key);
-        let opened = open_sockets(&mut self.receivers, active, &taken, &mut self.random);
+        let opened =
+            open_sockets(&mut self.receivers, &self.readiness, active, &taken, self.random.u16(..));
         let Some(active) = self.sessions.get_mut(&key) else { return };
         match opened {
             Ok(sockets) => active.opened(sockets),
@@ -300,24 +316,25 @@ impl Driver {
         poll_fn(|cx| {
             let ready = changed.as_mut().poll(cx).is_ready()
                 | alarm.as_mut().poll(cx).is_ready()
-                | self.receivers.values().any(|receiver| receiver.poll_ready(cx).is_ready());
+                | self.readiness.poll(cx).is_ready();
             if ready { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
 }
 
-/// Opens the sockets of a session.
+/// Opens the sockets of a session. `first`: the source port to try first.
 fn open_sockets(
     receivers: &mut BTreeMap<ReceiverAddress, Arc<Receiver>>,
+    readiness: &Readiness,
     active: &ActiveSession,
     taken: &[ReceiverAddress],
-    random: &mut fastrand::Rng,
+    first: u16,
 ) -> io::Result<SessionSockets> {
     let endpoint = &active.request.endpoint;
     let device = endpoint.device.as_deref();
     let hops = endpoint.hops()?;
-    let sender = Sender::connect(endpoint.remote(hops), endpoint.local, device, random.u16(..))?;
+    let sender = Sender::connect(endpoint.remote(hops), endpoint.local, device, first)?;
 
     // We receive at the address that we send from.
     let mut local = sender.local();
@@ -340,6 +357,7 @@ fn open_sockets(
             receivers.retain(|_, receiver| Arc::strong_count(receiver) > 1);
             let receiver = Arc::new(Receiver::bind(local, device)?);
             receivers.insert(address.clone(), Arc::clone(&receiver));
+            readiness.watch(Arc::new(address.clone()), &receiver);
             receiver
         }
     };
@@ -349,3 +367,7 @@ fn open_sockets(
 const LONGEST_DATAGRAM: usize = 256;
 const LONGEST_FAREWELL: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

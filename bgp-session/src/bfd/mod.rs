@@ -22,6 +22,7 @@ mod driver;
 mod endpoint;
 mod packet;
 mod profile;
+mod readiness;
 mod requests;
 mod service;
 mod session;

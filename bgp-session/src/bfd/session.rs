@@ -174,7 +174,7 @@ impl Session {
 
     /// Declares the session down if the detection time has passed by `now`. Calling it too early does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.detection_deadline().is_some_and(|deadline| deadline <= now) {
+        if self.is_overdue(now) {
             if matches!(self.state, State::Init | State::Up) {
                 self.become_state(now, State::Down, Diagnostic::DETECTION_TIME_EXPIRED);
             }
@@ -182,6 +182,11 @@ impl Session {
             self.last_received = None;
             self.settle(now);
         }
+    }
+
+    /// Returns true if the detection time has passed by `now`, so that [`Session::handle_timeout`] declares the session down.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.detection_deadline().is_some_and(|deadline| deadline <= now)
     }
 
     /// Changes the intervals, the multiplier or the role in place. A Poll Sequence announces them to the other end.

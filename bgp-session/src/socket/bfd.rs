@@ -26,6 +26,9 @@ pub(crate) struct Arrival {
 #[derive(Debug)]
 pub(crate) struct Receiver {
     socket: tokio::net::UdpSocket,
+    /// The number of times that the system was asked for a datagram.
+    #[cfg(test)]
+    pub(crate) queries: std::sync::atomic::AtomicUsize,
 }
 
 impl Receiver {
@@ -33,7 +36,11 @@ impl Receiver {
     pub(crate) fn bind(local: SocketAddr, device: Option<&str>) -> io::Result<Self> {
         let socket = Self::bound_socket(local, device)
             .map_err(|error| explain(error, format_args!("cannot receive BFD at {local}")))?;
-        Ok(Self { socket })
+        Ok(Self {
+            socket,
+            #[cfg(test)]
+            queries: std::sync::atomic::AtomicUsize::new(0),
+        })
     }
 
     fn bound_socket(local: SocketAddr, device: Option<&str>) -> io::Result<tokio::net::UdpSocket> {
@@ -44,6 +51,12 @@ impl Receiver {
         tokio::net::UdpSocket::from_std(socket.into())
     }
 
+    /// The address at which it receives.
+    #[cfg(test)]
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
     /// Waits for a datagram.
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_recv_ready(cx)
@@ -51,11 +64,13 @@ impl Receiver {
 
     /// Returns the next datagram, or `WouldBlock`, after which [`Receiver::poll_ready`] waits.
     pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
-        self.socket.try_io(Interest::READABLE, || receive(&self.socket, buffer))
+        self.socket.try_io(Interest::READABLE, || self.receive_unnoticed(buffer))
     }
 
     /// Returns the next datagram, even if the runtime was too busy to notice it yet.
     pub(crate) fn receive_unnoticed(&self, buffer: &mut [u8]) -> io::Result<Arrival> {
+        #[cfg(test)]
+        self.queries.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         receive(&self.socket, buffer)
     }
 }
