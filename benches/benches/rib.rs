@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use benches::arguments::Arguments;
 use benches::measure::{contestant, measure};
 use benches::memory::{self, TrackingAllocator};
+use benches::session::{config, established};
 use benches::table::markdown;
-use bgp_core::peer::{Endpoints, Import, Output, Peer, PeerSettings};
+use benches::tables::{self, Order};
+use bgp_core::peer::{Import, Output, Peer};
 use bgp_core::rib::{LocRib, Path, PathSource, Route, RouteSet};
 use bgp_core::wire::{Community, PathAttributes};
-use bgp_core::{Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, PeerType};
+use bgp_core::{BgpIdentifier, Direction, IpNet, Ipv4Net, PeerType};
 use bytes::BytesMut;
 
 #[global_allocator]
@@ -37,6 +39,8 @@ fn main() {
     println!();
     if arguments.filter != "memory" {
         decisions(arguments.rounds);
+        println!();
+        orders(arguments.rounds);
         println!();
     }
     memory();
@@ -69,6 +73,29 @@ fn decisions(rounds: usize) {
         "{}",
         markdown(&["Loc-RIB filled and chosen", "MED", "ns a path", "to 10 paths"], &rows)
     );
+}
+
+/// The sets of attributes of the tables that come in several orders: how many adjacent prefixes share one, and its name.
+const SETS: [(u32, &str); 3] = [(0, "one set"), (5, "one per 5"), (1, "all different")];
+
+/// Measures how long it takes to receive and keep a table in each order in which senders announce it.
+fn orders(rounds: usize) {
+    let mut rows = Vec::new();
+    for (per_set, sets) in SETS {
+        let streams = Order::ALL.map(|order| tables::updates(ROUTES, per_set, order));
+        let mut contestants =
+            streams.each_ref().map(|octets| contestant(|| received(octets).adj_rib_in().len()));
+        let measured = measure(&mut contestants, rounds);
+
+        for (order, measured_one) in Order::ALL.into_iter().zip(&measured) {
+            rows.push(vec![
+                format!("1 M routes, {sets}, {}", order.name()),
+                format!("{:.0}", measured_one.median() * 1e3),
+                format!("{:.1}", measured_one.median() / measured[0].median()),
+            ]);
+        }
+    }
+    print!("{}", markdown(&["received and kept", "ms", "to sorted"], &rows));
 }
 
 /// Measures tables of `count` routes, of which `per_set` share a set of attributes; 0 means all.
@@ -139,47 +166,6 @@ fn attributes(number: u32) -> PathAttributes {
         communities: vec![Community::new(64635, 100)],
         ..PathAttributes::default()
     }
-}
-
-fn config(last: u8) -> PeerSettings {
-    let identifier = BgpIdentifier(Ipv4Addr::new(10, 0, 0, last));
-    let [local_asn, remote_asn] = [last, 3 - last].map(|last| Asn(64_600 + u32::from(last)));
-    PeerSettings::new(local_asn, identifier, remote_asn)
-}
-
-/// A peer with an Established session on an outgoing connection.
-fn established(config: PeerSettings, now: Instant) -> Peer {
-    let (last, other) = if config.fsm.local_asn == Asn(64_601) { (1, 2) } else { (2, 1) };
-    let mut peer = Peer::new(config);
-    let mut far = Peer::new(self::config(other));
-
-    for (peer, direction, local, remote) in [
-        (&mut peer, Direction::Outgoing, last, other),
-        (&mut far, Direction::Incoming, other, last),
-    ] {
-        peer.start(now);
-        let [local, remote] =
-            [local, remote].map(|last| (Ipv4Addr::new(10, 0, 0, last), 179).into());
-        peer.connected(now, direction, Endpoints { local, remote }).expect("it connects");
-    }
-
-    // A few rounds exchange OPEN and KEEPALIVE in both directions.
-    for _ in 0..8 {
-        let mut octets = BytesMut::new();
-        while peer.poll_transmit(now, Direction::Outgoing, &mut octets) {}
-        far.read_buffer(Direction::Incoming).extend_from_slice(&octets);
-        far.received(now, Direction::Incoming);
-
-        octets.clear();
-        while far.poll_transmit(now, Direction::Incoming, &mut octets) {}
-        peer.read_buffer(Direction::Outgoing).extend_from_slice(&octets);
-        peer.received(now, Direction::Outgoing);
-
-        while far.poll_output().is_some() {}
-        while peer.poll_output().is_some() {}
-    }
-    assert!(peer.negotiated().is_some(), "no session");
-    peer
 }
 
 /// Announces the routes to a peer with an Established session, and passes on the messages in the portions of a socket.
@@ -283,6 +269,16 @@ fn memory() {
         let peer = received(&octets);
         rows.push(memory_row(format!("Adj-RIB-In of 1 M, {sets}"), before));
         drop(peer);
+    }
+
+    for (per_set, sets) in SETS {
+        for order in [Order::Shuffled, Order::Hashed] {
+            let octets = tables::updates(ROUTES, per_set, order);
+            let before = memory::reset_peak();
+            let peer = received(&octets);
+            rows.push(memory_row(format!("Adj-RIB-In of 1 M, {sets}, {}", order.name()), before));
+            drop(peer);
+        }
     }
 
     print!("{}", markdown(&["memory", "MB held", "MB at most", "octets a route at most"], &rows));

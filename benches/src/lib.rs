@@ -9,6 +9,8 @@ pub mod decoders;
 pub mod encoders;
 pub mod measure;
 pub mod memory;
+pub mod session;
 pub mod streams;
 pub mod table;
+pub mod tables;
 pub mod tally;
