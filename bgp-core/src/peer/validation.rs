@@ -56,8 +56,13 @@ impl Peer {
     /// [`revalidate`](Self::revalidate): the peer keeps them as they came, and is not asked for a route refresh (RFC 8481,
     /// RFC 9324). If the export policy depends on them, it is applied to all our routes again, at once.
     pub fn set_vrps(&mut self, vrps: &VrpTable) {
-        let changed = self.validation.vrps.changed_prefixes(vrps);
-        self.validation.vrps = vrps.clone();
+        let before = std::mem::replace(&mut self.validation.vrps, vrps.clone());
+        let export = self.settings.policies.export.clone();
+        let export = export.filter(|policy| policy.uses_validity());
+        if !self.keeps_unfiltered() && export.is_none() {
+            return;
+        }
+        let changed = before.changed_prefixes(vrps);
         if changed.is_empty() {
             return;
         }
@@ -69,8 +74,7 @@ impl Peer {
             self.validation.look_again(if many { all.to_vec() } else { changed });
         }
 
-        let export = self.settings.policies.export.clone();
-        if let Some(policy) = export.filter(|policy| policy.uses_validity()) {
+        if let Some(policy) = export {
             let routes = self.routes();
             let passed = self.exported(&policy, &routes);
             self.change_routes(|peer| peer.adj_rib_out.set(&passed));

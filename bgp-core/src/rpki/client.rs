@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use crate::fsm::after;
 
 use super::pdu::{PduError, VERSION_1};
-use super::{Pdu, RtrErrorCode, RtrTimers, Vrp, VrpTable};
+use super::{Pdu, RtrErrorCode, RtrFailure, RtrOutput, RtrState, RtrTimers, Vrp, VrpTable};
 
 /// A session with one RPKI cache.
 ///
@@ -50,71 +50,12 @@ pub struct RtrClient {
     timers: RtrTimers,
     /// The number of failures since the last complete answer.
     failures: u32,
+    last_failure: Option<RtrFailure>,
     /// A serial number that the cache has named during its answer.
     notified: Option<u32>,
     buffer: BytesMut,
     outbox: BytesMut,
     outputs: VecDeque<RtrOutput>,
-}
-
-/// A task for the driver of an [`RtrClient`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RtrOutput {
-    /// Open a connection, then call [`RtrClient::connected`] or [`RtrClient::disconnected`].
-    Connect,
-    /// Send what [`RtrClient::poll_transmit`] still writes, and close the connection. It needs no further call.
-    Close,
-    /// [`RtrClient::vrps`] has changed.
-    VrpsChanged,
-    /// Something went wrong, for the log. The client tries again by itself.
-    Failed(RtrFailure),
-}
-
-/// The reason why the session with a cache ended, or why it has no new data.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum RtrFailure {
-    /// The cache reported an error.
-    #[error("the cache reports {code}: {text}")]
-    Reported {
-        /// The kind of error.
-        code: RtrErrorCode,
-        /// The text of the cache.
-        text: String,
-    },
-    /// The cache broke the protocol, and was told so.
-    #[error("{code}: {problem}")]
-    Refused {
-        /// The kind of error.
-        code: RtrErrorCode,
-        /// The problem in words.
-        problem: String,
-    },
-    /// The cache did not answer a query in time.
-    #[error("the cache did not answer within {} s", ANSWER_TIME.as_secs())]
-    Unanswered,
-    /// The connection failed, in the words of the driver.
-    #[error("{0}")]
-    Connection(String),
-}
-
-/// The state of the session with a cache.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-#[non_exhaustive]
-pub enum RtrState {
-    /// It waits for the next attempt to connect.
-    Waiting,
-    /// It waits for a connection.
-    Connecting,
-    /// The cache was asked for data.
-    Querying,
-    /// The cache has answered, and waits for the next query.
-    Idle,
 }
 
 #[derive(Debug)]
@@ -154,6 +95,7 @@ impl RtrClient {
             data: None,
             timers: RtrTimers::default(),
             failures: 0,
+            last_failure: None,
             notified: None,
             buffer: BytesMut::new(),
             outbox: BytesMut::new(),
@@ -171,6 +113,12 @@ impl RtrClient {
     #[must_use]
     pub fn serial(&self) -> Option<u32> {
         self.data.as_ref().map(|data| data.serial)
+    }
+
+    /// The last failure since the last complete answer.
+    #[must_use]
+    pub fn last_failure(&self) -> Option<&RtrFailure> {
+        self.last_failure.as_ref()
     }
 
     /// The state.
@@ -353,7 +301,7 @@ impl RtrClient {
         if code == RtrErrorCode::NO_DATA_AVAILABLE && is_querying {
             let next_query = after(now, self.next_pause());
             self.state = State::Idle { next_query };
-            self.outputs.push_back(RtrOutput::Failed(failure));
+            self.failed(failure);
         } else {
             self.outputs.push_back(RtrOutput::Close);
             self.wait(now, failure);
@@ -449,6 +397,7 @@ impl RtrClient {
 
         self.timers = timers.unwrap_or_default().within_limits();
         self.failures = 0;
+        self.last_failure = None;
         let expires = after(now, self.timers.expire);
         self.data = Some(Data { version: self.version, session_id, serial, vrps, expires });
 
@@ -490,6 +439,11 @@ impl RtrClient {
         let until = after(now, self.next_pause());
         self.state = State::Waiting { until };
         self.buffer.clear();
+        self.failed(failure);
+    }
+
+    fn failed(&mut self, failure: RtrFailure) {
+        self.last_failure = Some(failure.clone());
         self.outputs.push_back(RtrOutput::Failed(failure));
     }
 
@@ -515,7 +469,7 @@ const UNEXPECTED: PduError =
 /// The pause after a first failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest time between two PDUs of an answer.
-const ANSWER_TIME: Duration = Duration::from_secs(60);
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// The most VRPs that are kept: more than twice those of today's RPKI.
 const MOST_VRPS: usize = 2_000_000;
 /// The most octets of a faulty PDU that an Error Report repeats.

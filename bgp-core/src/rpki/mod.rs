@@ -6,6 +6,7 @@
 //! codec, both without I/O.
 
 mod client;
+mod output;
 mod pdu;
 mod vrp_table;
 
@@ -16,7 +17,8 @@ use ipnet::IpNet;
 use crate::Asn;
 use crate::wire::{AsPath, SegmentType};
 
-pub use self::client::{RtrClient, RtrFailure, RtrOutput, RtrState};
+pub use self::client::RtrClient;
+pub use self::output::{RtrFailure, RtrOutput, RtrState};
 pub use self::pdu::{DecodedPdu, Pdu, PduError, RtrErrorCode, RtrTimers};
 pub use self::vrp_table::VrpTable;
 
