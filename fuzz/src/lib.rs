@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bmp;
 pub mod capture;
 pub mod config;
 pub mod decode;
@@ -38,7 +39,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
     Target { name: "framer", check: framer::check },
     Target { name: "open", check: open::check },
     Target { name: "update", check: update::check },
@@ -51,6 +52,7 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "config", check: config::check },
     Target { name: "decode", check: decode::check },
     Target { name: "mrt", check: mrt::check },
+    Target { name: "bmp", check: bmp::check },
     Target { name: "capture", check: capture::check },
 ];
 

@@ -1,12 +1,19 @@
 //! MRT files: any octets are read to the end or to an error, and the output is text and valid contexts.
 
-use bgp_core::mrt::{RECORD_HEADER_LENGTH, Record, RecordContent, Records, RibRecord, Sessions};
+use std::time::Duration;
+
+use bgp_core::mrt::{
+    MrtError, Precision, RECORD_HEADER_LENGTH, Record, RecordContent, Records, RibRecord, Sessions,
+};
 use bgp_core::wire::Message;
 use bytes::BytesMut;
 use ferrolb::commands::decode;
 use ferrolb::output::OutputFormat;
 
 use crate::decode::judge_page;
+
+/// The time in records that are written.
+const AT: Duration = Duration::from_secs(1_700_000_000);
 
 /// The input is a file, possibly compressed.
 pub fn check(input: &[u8]) {
@@ -36,6 +43,10 @@ fn judge_records(file: &[u8]) {
                 let cx = sessions.context(&recorded);
                 assert_eq!(cx.is_four_octet_as(), recorded.four_octet_as);
                 assert!(record.body().ends_with(recorded.octets));
+                judge_written(record.content(), |out| recorded.encode(AT, Precision::Seconds, out));
+            }
+            Ok(RecordContent::StateChange(change)) => {
+                judge_written(record.content(), |out| change.encode(AT, Precision::Seconds, out));
             }
             Ok(RecordContent::PeerIndexTable(table)) => {
                 assert!(table.peers().count() <= record.body().len());
@@ -47,6 +58,15 @@ fn judge_records(file: &[u8]) {
 
     assert_eq!(records.rest(), &file[at..]);
     assert_eq!(Record::split(records.rest()), None);
+}
+
+/// A content that is written as a record reads back unchanged.
+fn judge_written(content: Result<RecordContent<'_>, MrtError>, write: impl FnOnce(&mut BytesMut)) {
+    let mut out = BytesMut::new();
+    write(&mut out);
+    let record = Record::split(&out).expect("a whole record");
+    assert_eq!(record.as_bytes().len(), out.len());
+    assert_eq!(record.content(), content);
 }
 
 /// An entry becomes one complete UPDATE, or nothing.

@@ -29,6 +29,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "config" => configs(),
         "decode" => decodes(),
         "mrt" => mrts(),
+        "bmp" => crate::bmp::seeds(),
         "capture" => captures(),
         _ => Vec::new(),
     }
