@@ -67,6 +67,9 @@ fn full_scenarios() -> Vec<Scenario> {
     all.extend(large.iter().map(|table| Scenario::Relay(*table, 10)));
     all.push(Scenario::Relay(Table::new(100_000, 5), 1));
     all.push(Scenario::Relay(Table::new(100_000, 5), 50));
+    for peers in [10, 50] {
+        all.extend([50_000, 100_000].map(|routes| Scenario::RelayFromMany(peers, routes)));
+    }
     all.extend([Scenario::Change(million, 4), Scenario::ChangeOwn(million, 4)]);
     all.extend([Scenario::Connect(100), Scenario::Connect(1_000)]);
     all.push(Scenario::Same(1_000, 1_000));

@@ -18,11 +18,11 @@ const TEXT: RGBColor = RGBColor(0x22, 0x22, 0x22);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 
 /// The width of a plot, and of its column of labels.
-const WIDTH: u32 = 1_080;
-const LABELS: u32 = 230;
+const WIDTH: u32 = 1_200;
+const LABELS: u32 = 270;
 /// The height of the legend, of a bar, and of everything else in a panel.
 const LEGEND: u32 = 30;
-const BAR: u32 = 13;
+const BAR: u32 = 14;
 const FRAME: u32 = 70;
 /// The most panels of a plot.
 const PANELS: usize = 3;
@@ -82,8 +82,8 @@ fn draw_panel(
     let bottom = (rows.len() * group) as f64;
 
     let mut chart = ChartBuilder::on(panel)
-        .margin_right(24)
-        .caption(column.words, text_style(13))
+        .margin_right(36)
+        .caption(column.words, text_style(16))
         .x_label_area_size(26)
         .build_cartesian_2d((low..high).log_scale(), 0.0..bottom)?;
     chart
@@ -92,7 +92,7 @@ fn draw_panel(
         .disable_y_axis()
         .x_labels(6)
         .x_label_formatter(&|value| axis_label(*value))
-        .label_style(text_style(11))
+        .label_style(text_style(13))
         .axis_style(GRID)
         .bold_line_style(GRID)
         .light_line_style(TRANSPARENT)
@@ -105,11 +105,10 @@ fn draw_panel(
             let Some(value) = report::value(summary, column) else { continue };
             let corners = [(low, top - 0.08), (value.max(low), top - 0.92)];
             chart.plotting_area().draw(&Rectangle::new(corners, color(contestant).filled()))?;
-            chart.plotting_area().draw(&Text::new(
-                format!(" {}", figure(value)),
-                (value.max(low), middle),
-                text_style(10).pos(Pos::new(HPos::Left, VPos::Center)),
-            ))?;
+            let style = text_style(12).pos(Pos::new(HPos::Left, VPos::Center));
+            let beside = EmptyElement::at((value.max(low), middle))
+                + Text::new(figure(value), (4, 0), style);
+            chart.plotting_area().draw(&beside)?;
         }
     }
 
@@ -122,7 +121,7 @@ fn draw_panel(
 fn label_cases(root: &Area<'_>, rows: &[Row], heights: &[i32]) -> Result<(), Box<dyn Error>> {
     let right = i32::try_from(LABELS)? - 8;
     for (row, height) in rows.iter().zip(heights) {
-        let style = text_style(12).pos(Pos::new(HPos::Right, VPos::Center));
+        let style = text_style(15).pos(Pos::new(HPos::Right, VPos::Center));
         root.draw(&Text::new(row.case.clone(), (right, *height), style))?;
     }
     Ok(())
@@ -130,14 +129,14 @@ fn label_cases(root: &Area<'_>, rows: &[Row], heights: &[i32]) -> Result<(), Box
 
 fn legend(top: &Area<'_>, view: &View, contestants: &[&str]) -> Result<(), Box<dyn Error>> {
     let middle = i32::try_from(LEGEND / 2)?;
-    let left = text_style(14).pos(Pos::new(HPos::Left, VPos::Center));
+    let left = text_style(17).pos(Pos::new(HPos::Left, VPos::Center));
     top.draw(&Text::new(view.heading, (10, middle), left))?;
 
     let mut x = i32::try_from(LABELS)?;
     for contestant in contestants {
         let corners = [(x, middle - 5), (x + 12, middle + 5)];
         top.draw(&Rectangle::new(corners, color(contestant).filled()))?;
-        let style = text_style(12).pos(Pos::new(HPos::Left, VPos::Center));
+        let style = text_style(15).pos(Pos::new(HPos::Left, VPos::Center));
         top.draw(&Text::new((*contestant).to_owned(), (x + 18, middle), style))?;
         x += 100;
     }

@@ -3,6 +3,7 @@
 //! Prefixes follow each other without gaps, so that a bitmap can tell which of them a peer holds.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 use std::sync::Arc;
 
 use bgp_core::rib::{Route, RouteSet};
@@ -96,13 +97,13 @@ impl Table {
         (number < self.count).then(|| usize::try_from(number).ok())?
     }
 
-    /// The numbers of the prefixes of each set of attributes, in an order.
-    fn sets(self, order: Order) -> Vec<Vec<u32>> {
+    /// The numbers of the prefixes of each set of attributes, in an order, for a part of the table.
+    fn sets(self, order: Order, part: Range<u32>) -> Vec<Vec<u32>> {
         let per_set = if self.per_set == 0 { self.count.max(1) } else { self.per_set };
-        let firsts = (0..self.count).step_by(usize::try_from(per_set).unwrap_or(usize::MAX));
-        let mut sets: Vec<Vec<u32>> = firsts
-            .map(|first| (first..self.count.min(first.saturating_add(per_set))).collect())
-            .collect();
+        let end = part.end.min(self.count);
+        let firsts = (part.start..end).step_by(usize::try_from(per_set).unwrap_or(usize::MAX));
+        let mut sets: Vec<Vec<u32>> =
+            firsts.map(|first| (first..end.min(first.saturating_add(per_set))).collect()).collect();
 
         if order != Order::Sorted {
             let mut random = fastrand::Rng::with_seed(0x5eed);
@@ -131,11 +132,16 @@ impl Table {
 
     /// The UPDATEs that announce the table. [`Order::Bird`] is [`Order::Shuffled`] here: only a real BIRD knows its order.
     pub(crate) fn announcements(self, origin: Origin, order: Order) -> Bytes {
+        self.announcements_of(origin, order, 0..self.count)
+    }
+
+    /// The UPDATEs that announce a part of the table.
+    pub(crate) fn announcements_of(self, origin: Origin, order: Order, part: Range<u32>) -> Bytes {
         let mut out = BytesMut::new();
         let mut block = AttributeBlock::new();
         let next_hop = NextHop::from(origin.next_hop);
 
-        for set in self.sets(order) {
+        for set in self.sets(order, part) {
             let first = set.iter().copied().min().unwrap_or_default();
             block.encode(&self.sent_attributes(origin, first, 0), context());
             let prefixes: Vec<IpNet> = set.into_iter().map(|number| self.prefix(number)).collect();
@@ -181,7 +187,7 @@ impl Table {
 
     /// The table as routes of a speaker's own.
     pub(crate) fn routes(self) -> RouteSet {
-        let sets = self.sets(Order::Sorted).into_iter();
+        let sets = self.sets(Order::Sorted, 0..self.count).into_iter();
         let routes = sets.flat_map(|set| {
             let first = set.first().copied().unwrap_or_default();
             let shared = Arc::new(self.attributes(first, 0));

@@ -53,6 +53,14 @@ fn a_shuffled_stream_has_the_same_prefixes_and_is_the_same_each_time() {
 }
 
 #[test]
+fn the_parts_of_a_table_are_the_table() {
+    let table = Table::new(5_000, 5);
+    let [first, second] = [0..2_000, 2_000..5_000]
+        .map(|part| read(table, &table.announcements_of(ORIGIN, Order::Sorted, part)).0);
+    assert_eq!([first, second].concat(), (0..5_000).collect::<Vec<_>>());
+}
+
+#[test]
 fn withdrawals_cover_the_table() {
     for table in [Table::new(5_003, 5), Table::new(5_003, 5).ipv6()] {
         let (announced, withdrawn, _) = read(table, &table.withdrawals());

@@ -48,7 +48,7 @@ const WITHDRAWAL: [Column; 2] = [
 ];
 
 /// All views, in the order of the report.
-pub(crate) const ALL: [View; 10] = [
+pub(crate) const ALL: [View; 11] = [
     View {
         scenario: "sending to a sink",
         heading: "Sending to a sink",
@@ -100,6 +100,12 @@ pub(crate) const ALL: [View; 10] = [
         scenario: "relaying",
         heading: "Relaying the withdrawal of all routes",
         figures: &WITHDRAWAL,
+        plot: None,
+    },
+    View {
+        scenario: "relaying from many peers",
+        heading: "Relaying from many peers",
+        figures: &[SECONDS, CPU, MEMORY],
         plot: None,
     },
     View {

@@ -13,6 +13,7 @@ use crate::routes::{Order, Table};
 use crate::sample::Sample;
 use crate::site::Site;
 use crate::subject::Contestant;
+use crate::text::count_words;
 use crate::usage::Machine;
 
 /// One thing to measure.
@@ -26,6 +27,8 @@ pub(crate) enum Scenario {
     Receive(Table, Order),
     /// A speaker passes the table on to some receivers, and then its withdrawal.
     Relay(Table, u16),
+    /// A number of peers send so many routes each, all different, and a speaker passes them on to one receiver.
+    RelayFromMany(u16, u32),
     /// One route of the table changes again and again, and some receivers learn it.
     Change(Table, u16),
     /// The same with a route of the speaker's own.
@@ -44,6 +47,7 @@ impl Scenario {
             Self::SendToBird(_) => "sending to BIRD",
             Self::Receive(..) => "receiving",
             Self::Relay(..) => "relaying",
+            Self::RelayFromMany(..) => "relaying from many peers",
             Self::Change(..) | Self::ChangeOwn(..) => "one changing route",
             Self::Connect(_) => "connecting",
             Self::Same(..) => "the same routes from all peers",
@@ -63,14 +67,20 @@ impl Scenario {
                 format!("{}, {order}", table.label())
             }
             Self::Relay(table, receivers) => format!("{}, to {receivers}", table.label()),
+            Self::RelayFromMany(peers, routes) => {
+                format!("{} from each of {peers}", count_words(routes.into()))
+            }
             Self::Change(table, receivers) => {
                 format!("among {}, to {receivers}", table.label())
             }
             Self::ChangeOwn(table, receivers) => {
                 format!("its own, among {}, to {receivers}", table.label())
             }
-            Self::Connect(peers) => format!("{peers} peers"),
-            Self::Same(peers, prefixes) => format!("{prefixes} routes from {peers} peers"),
+            Self::Connect(peers) => format!("{} peers", count_words(peers.into())),
+            Self::Same(peers, routes) => {
+                let [routes, peers] = [routes.into(), peers.into()].map(count_words);
+                format!("{routes} routes from {peers} peers")
+            }
         }
     }
 
@@ -108,6 +118,7 @@ impl Scenario {
                 receive::measure(site, contestant, table, order, recorded)
             }
             Self::Relay(table, receivers) => relay::measure(site, contestant, table, receivers),
+            Self::RelayFromMany(peers, routes) => relay::from_many(site, contestant, peers, routes),
             Self::Change(table, receivers) => change::measure(site, contestant, table, receivers),
             Self::ChangeOwn(table, receivers) => change::own(site, table, receivers),
             Self::Connect(peers) => sessions::connect(site, contestant, peers),

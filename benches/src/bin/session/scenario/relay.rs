@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::runtime::Runtime;
 
 use crate::routes::{Order, Table};
@@ -13,6 +14,9 @@ use super::bench::{Bench, HOLD_TIME, Outcome};
 
 /// The peer that sends. The receivers follow it.
 const SENDER: u16 = 0;
+
+/// The number of routes that share attributes where many peers send.
+const PER_SET: u32 = 5;
 
 /// A speaker that relays, with its peers.
 pub(super) struct Relay<'a> {
@@ -47,6 +51,39 @@ pub(super) fn measure(
         outcome.set("withdrawal seconds", (end - begin).as_secs_f64());
         outcome.set("withdrawal cpu", step.cpu_time().as_secs_f64());
         outcome.total_cpu += step.cpu_time();
+        Ok(outcome)
+    })
+}
+
+/// Measures from the first octet of many senders, each with its own part of the table, until one receiver has read the last
+/// route.
+pub(super) fn from_many(
+    site: &Site,
+    contestant: Contestant,
+    senders: u16,
+    routes: u32,
+) -> Result<Outcome, String> {
+    let table = Table::new(u32::from(senders) * routes, PER_SET);
+    let ends = receiving_ends(senders);
+    let streams = ends.iter().zip(0..).map(|(end, number): (&End, u32)| {
+        let part = number * routes..(number + 1) * routes;
+        table.announcements_of(origin(*end, false), Order::Sorted, part)
+    });
+    let streams: Vec<Bytes> = streams.collect();
+
+    site.peers.with_runtime(|runtime| {
+        let relay = Relay::start(site, runtime, contestant, table, senders)?;
+        // The roles are exchanged.
+        let Relay { bench, sender: receiver, receivers: senders, .. } = &relay;
+        let mut outcome = Outcome::default();
+
+        let (step, begin) = (bench.begin(), Instant::now());
+        for (sender, stream) in senders.iter().zip(streams) {
+            bench.send(sender, stream)?;
+        }
+        let end = bench.until_held(receiver, table.count)?;
+        outcome.set("seconds", (end - begin).as_secs_f64());
+        bench.end(&step, &mut outcome);
         Ok(outcome)
     })
 }
