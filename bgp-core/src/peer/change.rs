@@ -81,6 +81,7 @@ impl PeerSettings {
                 import: if new.import == Import::Keep { Reset } else { AtOnce },
                 // As with a policy, the peer is asked for its routes again.
                 allow_as_sets: AtOnce,
+                allow_martian_next_hops: AtOnce,
                 maximum_prefixes: AtOnce,
                 min_route_advertisement_interval: AtOnce,
             }

@@ -11,7 +11,7 @@ use crate::fsm::Event;
 use crate::peer::connection::Connection;
 use crate::peer::validation::LastPassed;
 use crate::peer::{Import, Output, Peer, ReceivedRoutes};
-use crate::rib::{ImportRules, Nlri, family_of};
+use crate::rib::{ImportRules, Nlri, Rejected, family_of};
 use crate::wire::{
     DecodeError, Frame, Message, MessageType, PathAttributes, Treatment, Update, WireContext,
 };
@@ -204,7 +204,7 @@ impl Peer {
         let keeps_unfiltered = self.keeps_unfiltered();
         let mut last = LastPassed::default();
         // The attributes of the last family: the NLRI field and an MP_REACH_NLRI have next hops of their own.
-        let mut known: Option<(AfiSafi, Option<Arc<PathAttributes>>)> = None;
+        let mut known: Option<(AfiSafi, Usable)> = None;
         for (path_id, prefix) in update.reachable().with_path_ids() {
             let nlri = Nlri { prefix, path_id: path_id.unwrap_or_default() };
             self.stats.prefixes_announced_in += 1;
@@ -213,18 +213,18 @@ impl Peer {
             known.take_if(|(known, _)| *known != family);
             let (_, usable) =
                 known.get_or_insert_with(|| (family, self.usable_attributes(update, family)));
-            let usable = usable.as_ref();
+            let usable = usable.as_ref().map_err(|reason| *reason);
             let passed = match (usable, &policy) {
-                (Some(usable), Some(policy)) => {
+                (Ok(usable), Some(policy)) => {
                     let passed = last.apply(policy, prefix, usable, &context);
                     passed.map(|it| self.adj_rib_in.interner.share_changed(it, usable))
                 }
-                (Some(usable), None) => Some(Arc::clone(usable)),
-                (None, _) => None,
+                (Ok(usable), None) => Some(Arc::clone(usable)),
+                (Err(_), _) => None,
             };
 
             if keeps_unfiltered {
-                self.adj_rib_in.keep_unfiltered(nlri, usable);
+                self.adj_rib_in.keep_unfiltered(nlri, usable.ok());
             }
             if let Some(attributes) = passed {
                 if self.adj_rib_in.announce(nlri, &attributes) {
@@ -232,6 +232,9 @@ impl Peer {
                 }
             } else {
                 self.stats.prefixes_rejected += 1;
+                let has_next_hop =
+                    matches!(usable, Err(Some(Rejected::OwnNextHop | Rejected::MartianNextHop)));
+                self.stats.next_hops_rejected += u64::from(has_next_hop);
                 if self.adj_rib_in.reject(&nlri) {
                     routes.withdrawn.push(nlri);
                 }
@@ -240,37 +243,39 @@ impl Peer {
         routes
     }
 
-    /// The attributes with which a message's routes of a family are used. `None` if they must not be used. A set of attributes
-    /// that the peer has sent before is not read again.
-    fn usable_attributes(
-        &mut self,
-        update: &Update<'_>,
-        family: AfiSafi,
-    ) -> Option<Arc<PathAttributes>> {
+    /// The attributes with which a message's routes of a family are used, or the reason why they must not be used. There is none
+    /// without a session. A set of attributes that the peer has sent before is not read again.
+    fn usable_attributes(&mut self, update: &Update<'_>, family: AfiSafi) -> Usable {
         let mut hasher = DefaultHasher::new();
         update.hash_attributes(family, &mut hasher);
         let hash = hasher.finish();
         let known =
             self.adj_rib_in.interner.get(hash, |known| update.has_attributes(family, known));
-        if known.is_some() {
-            return known;
+        if let Some(known) = known {
+            return Ok(known);
         }
 
         let mut attributes = update.to_attributes_for(family);
-        let (negotiated, endpoints) = (self.negotiated()?, self.endpoints()?);
-        let import = ImportRules::new(negotiated, endpoints.local.ip())
+        let negotiated = self.negotiated().ok_or(None)?;
+        let local = self.endpoints().ok_or(None)?.local.ip();
+        let import = ImportRules::new(negotiated, local)
+            .next_hops(self.settings.next_hops)
+            .allow_martian_next_hops(self.settings.allow_martian_next_hops)
             .allow_as_sets(self.settings.allow_as_sets);
         if let Err(reason) = import.apply(&mut attributes) {
             debug!(%reason, %family, "routes not used");
-            return None;
+            return Err(Some(reason));
         }
 
         let attributes = Arc::new(attributes);
         if update.has_attributes(family, &attributes) {
             self.adj_rib_in.interner.insert(hash, &attributes);
-            return Some(attributes);
+            return Ok(attributes);
         }
         // The rules have changed the attributes: only attributes that they change in the same way are equal to these.
-        Some(self.adj_rib_in.interner.share(attributes))
+        Ok(self.adj_rib_in.interner.share(attributes))
     }
 }
+
+/// The attributes of routes that are used, or the reason why they are not.
+type Usable = Result<Arc<PathAttributes>, Option<Rejected>>;

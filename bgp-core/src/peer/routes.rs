@@ -129,8 +129,10 @@ impl Peer {
         }
 
         // Routes that the old policy rejected or changed have to be requested again (RFC 2918).
-        let as_sets = before.allow_as_sets != self.settings.allow_as_sets;
-        if as_sets || before.policies.import != self.settings.policies.import {
+        let settings = &self.settings;
+        let as_sets = before.allow_as_sets != settings.allow_as_sets;
+        let martians = before.allow_martian_next_hops != settings.allow_martian_next_hops;
+        if as_sets || martians || before.policies.import != self.settings.policies.import {
             if !self.keeps_unfiltered() {
                 self.adj_rib_in.forget_unfiltered();
             }

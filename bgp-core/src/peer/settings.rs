@@ -42,6 +42,9 @@ pub struct PeerSettings {
     /// Keeps routes whose path has an AS_SET or AS_CONFED_SET. Default `false`: they are treated as withdrawn
     /// (RFC 9774).
     pub allow_as_sets: bool,
+    /// Keeps routes whose next hop is not the address of a host: unspecified, loopback, multicast or reserved. Default `false`:
+    /// they are treated as withdrawn (RFC 4271, section 6.3), and the session goes on.
+    pub allow_martian_next_hops: bool,
     /// The numbers of prefixes beyond which the session ends with Cease/1 (RFC 4486). Prefixes that [`Import::Drop`]
     /// drops are not counted, because they take no memory. Default: no limits.
     pub maximum_prefixes: PrefixLimits,
@@ -81,6 +84,7 @@ impl PeerSettings {
             policies: Policies::default(),
             import: Import::Drop,
             allow_as_sets: false,
+            allow_martian_next_hops: false,
             maximum_prefixes: PrefixLimits::none(),
             min_route_advertisement_interval: Duration::ZERO,
         }

@@ -30,6 +30,8 @@ pub struct PeerStats {
     /// Received prefixes that were rejected: for one of the reasons of [`Rejected`](crate::rib::Rejected), or by the import
     /// policy.
     pub prefixes_rejected: u64,
+    /// Those among them whose next hop was not the address of a host, or our own (RFC 4271, section 6.3).
+    pub next_hops_rejected: u64,
     /// Prefixes of ours that could not be sent on a session. [`Peer::unsendable`](crate::peer::Peer::unsendable) returns the
     /// current ones with the reasons.
     pub prefixes_unsendable: u64,

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::fsm::{Negotiated, ReceivedPath};
-use crate::wire::{Community, PathAttributes, Role};
+use crate::policy::NextHops;
+use crate::wire::{Community, NextHop, PathAttributes, Role};
 use crate::{Asn, PeerType};
 
 /// The changes that one session makes to the attributes of the peer's routes, before any policy.
@@ -12,7 +13,9 @@ use crate::{Asn, PeerType};
 pub struct ImportRules<'a> {
     negotiated: &'a Negotiated,
     local_address: IpAddr,
+    next_hops: NextHops,
     allow_as_sets: bool,
+    allow_martian_next_hops: bool,
 }
 
 /// The reason why a received route is not used.
@@ -54,7 +57,28 @@ impl<'a> ImportRules<'a> {
     /// The rules of a session with these parameters whose local end is `local_address`.
     #[must_use]
     pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
-        Self { negotiated, local_address, allow_as_sets: false }
+        Self {
+            negotiated,
+            local_address,
+            next_hops: NextHops::default(),
+            allow_as_sets: false,
+            allow_martian_next_hops: false,
+        }
+    }
+
+    /// Names the next hops that we announce, which are our own addresses too: a route must not lead back to them.
+    #[must_use]
+    pub fn next_hops(mut self, ours: NextHops) -> Self {
+        self.next_hops = ours;
+        self
+    }
+
+    /// Accepts next hops that are not the address of a host, for labs in which loopback or reserved addresses are used. By
+    /// default they are rejected. Our own address always is.
+    #[must_use]
+    pub fn allow_martian_next_hops(mut self, allow: bool) -> Self {
+        self.allow_martian_next_hops = allow;
+        self
     }
 
     /// Accepts paths that have an AS_SET or AS_CONFED_SET. By default they are rejected.
@@ -83,11 +107,8 @@ impl<'a> ImportRules<'a> {
         if path.contains(local_asn) || has_speaker {
             return Err(Rejected::Loop);
         }
-        if attributes.next_hop.is_some_and(|it| it.address() == self.local_address) {
-            return Err(Rejected::OwnNextHop);
-        }
-        if attributes.next_hop.is_some_and(|it| self.is_martian(it.address())) {
-            return Err(Rejected::MartianNextHop);
+        if let Some(next_hop) = attributes.next_hop {
+            self.check_next_hop(next_hop)?;
         }
         if path.has_set() && !self.allow_as_sets {
             return Err(Rejected::AsSet);
@@ -101,6 +122,25 @@ impl<'a> ImportRules<'a> {
             attributes.as_path.prepend(local_asn, 1);
         }
         Ok(())
+    }
+
+    /// Rejects a next hop that is our own or that no host can have (RFC 4271, sections 5.1.3 and 6.3).
+    fn check_next_hop(&self, next_hop: NextHop) -> Result<(), Rejected> {
+        let address = next_hop.address();
+        let link_local = next_hop.link_local().map(IpAddr::V6);
+        if self.is_own(address) || link_local.is_some_and(|it| self.is_own(it)) {
+            return Err(Rejected::OwnNextHop);
+        }
+        if self.is_martian(address) && !self.allow_martian_next_hops {
+            return Err(Rejected::MartianNextHop);
+        }
+        Ok(())
+    }
+
+    fn is_own(&self, address: IpAddr) -> bool {
+        let NextHops { ipv4, ipv6 } = self.next_hops;
+        let ours = [Some(self.local_address), ipv4.map(IpAddr::V4), ipv6.map(IpAddr::V6)];
+        ours.into_iter().flatten().any(|ours| ours.to_canonical() == address.to_canonical())
     }
 
     /// Returns true for an address that no host can have. A loopback address is a next hop only between speakers on one host.
@@ -201,6 +241,30 @@ mod tests {
             "::ffff:10.0.0.2",
         ] {
             assert_eq!(with(host), Ok(()), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_lab_can_use_martian_next_hops_and_our_own_addresses_stay_refused() {
+        let config = FsmConfig::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), PEER);
+        let negotiated = Fsm::negotiated_for_tests(&config, PEER);
+        let ours = NextHops { ipv4: "10.9.9.9".parse().ok(), ipv6: "2001:db8::9".parse().ok() };
+        let import = ImportRules::new(&negotiated, "fe80::1".parse().expect("an address"))
+            .next_hops(ours)
+            .allow_martian_next_hops(true);
+        for (next_hop, expected) in [
+            ("127.0.0.1", Ok(())),
+            ("240.0.0.1", Ok(())),
+            ("10.9.9.8", Ok(())),
+            ("2001:db8::8 (fe80::2)", Ok(())),
+            ("10.9.9.9", Err(Rejected::OwnNextHop)),
+            ("::ffff:10.9.9.9", Err(Rejected::OwnNextHop)),
+            ("2001:db8::9", Err(Rejected::OwnNextHop)),
+            ("2001:db8::8 (fe80::1)", Err(Rejected::OwnNextHop)),
+        ] {
+            let mut attributes =
+                PathAttributes { next_hop: next_hop.parse().ok(), ..path(&[64635]) };
+            assert_eq!(import.apply(&mut attributes), expected, "{next_hop}");
         }
     }
 

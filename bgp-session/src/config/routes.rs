@@ -39,6 +39,15 @@ impl PeerConfig {
         self
     }
 
+    /// Keeps routes whose next hop is not the address of a host (unspecified, loopback, multicast or reserved), if routes are kept
+    /// at all, for labs. Default: they are treated as withdrawn (RFC 4271, section 6.3). After a change the speaker asks the peer
+    /// for its routes again.
+    #[must_use]
+    pub fn allow_martian_next_hops(mut self) -> Self {
+        self.protocol.settings.allow_martian_next_hops = true;
+        self
+    }
+
     /// Limits the prefixes of each family that the peer may send (RFC 4486). A plain number means Cease and a pause of
     /// 5 minutes. Routes that [`Import::Drop`] drops are not counted. Default: no limit.
     #[must_use]

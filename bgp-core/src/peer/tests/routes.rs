@@ -262,6 +262,29 @@ fn a_path_through_our_own_as_is_rejected() {
 }
 
 #[test]
+fn a_martian_next_hop_is_refused_and_counted_until_it_is_allowed_and_the_session_stays() {
+    let mut net = net();
+    let via = |text, next_hop: &str| {
+        let next_hop = next_hop.parse().ok();
+        let attributes = crate::wire::PathAttributes { next_hop, ..Default::default() };
+        Route::with_attributes(prefix(text), std::sync::Arc::new(attributes))
+    };
+    let routes = [via("10.0.0.0/24", "240.0.0.1"), via("10.1.0.0/24", "10.0.0.2")];
+    net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from(routes)));
+    net.run(secs(1));
+    assert!(held(&net).is_empty());
+    // The second is the address of node 1 itself.
+    assert_eq!(net.nodes[1].peer.stats().next_hops_rejected, 2);
+
+    let mut settings = net.nodes[1].peer.settings().clone();
+    settings.allow_martian_next_hops = true;
+    net.mutate(1, |peer, now| peer.reconfigure(now, settings));
+    net.run(secs(1));
+    assert_eq!(held(&net).len(), 1);
+    assert_eq!(net.nodes[1].peer.stats().established_transitions, 1);
+}
+
+#[test]
 fn announcements_wait_for_the_advertisement_interval_and_withdrawals_do_not() {
     let mut configs = Net::configs();
     configs[1].import = Import::Keep;
