@@ -1,12 +1,6 @@
 //! Maintenance without loss (RFC 8326): the speaker marks its routes, then withdraws them, and only then ends the sessions.
 
-use std::{
-    fmt,
-    future::{Future, pending},
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use tokio::{sync::watch, time::sleep};
 
@@ -107,40 +101,6 @@ impl Speaker {
 
         cancel.0 = None;
         self.shutdown(&shutdown.message).await;
-    }
-}
-
-/// The stage of the speaker's drain, for a task that polls.
-pub(crate) struct DrainWatch {
-    stage: watch::Receiver<DrainStage>,
-    /// Kept between polls, because a dropped future loses its waker.
-    changed: Pin<Box<dyn Future<Output = ()> + Send>>,
-}
-
-impl DrainWatch {
-    pub(crate) fn new(stage: &watch::Sender<DrainStage>) -> Self {
-        let mut stage = stage.subscribe();
-        // The first poll is ready at once, so that the task learns the current stage.
-        stage.mark_changed();
-        Self { changed: Box::pin(changed(stage.clone())), stage }
-    }
-
-    pub(crate) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.changed.as_mut().poll(cx)
-    }
-
-    /// Returns the current stage. From now on polls wait for the next change.
-    pub(crate) fn take(&mut self) -> DrainStage {
-        let stage = *self.stage.borrow_and_update();
-        self.changed = Box::pin(changed(self.stage.clone()));
-        stage
-    }
-}
-
-async fn changed(mut stage: watch::Receiver<DrainStage>) {
-    if stage.changed().await.is_err() {
-        // The speaker is gone, which the task learns elsewhere.
-        pending::<()>().await;
     }
 }
 

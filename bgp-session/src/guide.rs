@@ -156,6 +156,40 @@
 //! [`loc_rib_changed`](crate::Speaker::loc_rib_changed) reports changes. [`PeerHandle::adj_rib_in`](crate::PeerHandle::adj_rib_in)
 //! lists what one peer has announced, page by page.
 //!
+//! # Policies
+//!
+//! [`import_policy`](crate::PeerConfig::import_policy) and [`export_policy`](crate::PeerConfig::export_policy) take a
+//! [`Policy`](crate::policy::Policy): rules in order, each with a condition, changes of attributes, and a verdict. A
+//! [`Match`](crate::policy::Match) is one condition, or several that are combined with `&`, `|` and `!`: prefix sets of any size,
+//! AS paths by regular expression, length and members, communities of all kinds with ranges and wildcards, the next hop, the peer
+//! that sent the route, and the result of origin validation. An [`Action`](crate::policy::Action) exists for every attribute.
+//!
+//! ```
+//! # use bgp_session::{Asn, Community};
+//! use bgp_session::policy::{Action, Match, Policy, PrefixMatch, PrefixSet, Rule};
+//!
+//! let customer: PrefixSet = ["192.0.2.0/24 le 28".parse::<PrefixMatch>()?].into();
+//! let theirs = Match::Prefix(customer) & Match::AsPath("^64500(_64500)*$".parse()?);
+//! let too_long = Match::prefixes(["0.0.0.0/0 ge 25".parse()?, "::/0 ge 49".parse()?]);
+//! let policy = Policy::reject_all()
+//!     .rule(Rule::reject(Match::Prefix(PrefixSet::martians()) & !theirs.clone()))
+//!     .rule(Rule::accept(theirs).action(Action::AddCommunity(Community::new(64_512, 1))))
+//!     .rule(Rule::accept(!too_long).action(Action::LocalPref(Some(50))));
+//! # let _ = policy;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A route whose next hop cannot be the address of a host, or is our own, is refused whatever the policy;
+//! `stats.next_hops_rejected` counts such routes.
+//!
+//! # Origin validation
+//!
+//! [`Speaker::set_rtr_caches`](crate::Speaker::set_rtr_caches) names the RPKI caches, the most preferred first, and
+//! [`Speaker::rtr_caches`](crate::Speaker::rtr_caches) shows what they do. A speaker with a source of its own calls
+//! [`Speaker::set_vrps`](crate::Speaker::set_vrps). Policies use the result by
+//! [`Match::Validity`](crate::policy::Match::Validity). When VRPs change, routes come and go without a route refresh. The page of
+//! [`rpki`](crate::rpki) has an example.
+//!
 //! # Other transports, and tests
 //!
 //! A [`Connector`](crate::Connector) opens connections in another way than TCP, and

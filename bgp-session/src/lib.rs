@@ -74,11 +74,13 @@ mod listener;
 mod log_pace;
 mod range;
 mod registry;
+pub mod rpki;
 mod socket;
 mod speaker;
 mod status;
 mod table;
 mod task;
+mod watched;
 
 pub use config::{AoAlgorithm, AoKey, Password, PeerConfig, Updated};
 pub use connect::{Connecting, Connector, TcpConnector, Transport};

@@ -26,12 +26,13 @@ use crate::{
     PeerStatus, RouteChanges, SpeakerError, TcpConnector, Transport,
     bfd::Bfd,
     command::{self, SessionEnd},
-    drain::DrainWatch,
     listener,
     registry::{NewPeer, Registry},
+    rpki::OriginValidation,
     socket,
     table::Table,
     task::{self, BfdMonitor, Inputs, PeerTask, Reports},
+    watched::Watched,
 };
 
 /// A BGP speaker: an AS, a BGP Identifier, and any number of peers.
@@ -115,6 +116,7 @@ impl SpeakerBuilder {
                 events: broadcast::Sender::new(self.event_capacity),
                 table,
                 bfd: Bfd::default(),
+                origin_validation: OriginValidation::default(),
             }),
         })
     }
@@ -328,6 +330,7 @@ pub(crate) struct SpeakerInner {
     events: broadcast::Sender<Event>,
     table: Arc<Table>,
     bfd: Bfd,
+    origin_validation: OriginValidation,
 }
 
 impl SpeakerInner {
@@ -354,7 +357,8 @@ impl SpeakerInner {
             commands: receive_commands,
             accepted: receive_accepted,
             stop: receive_stop,
-            drain: DrainWatch::new(&self.drain),
+            drain: Watched::new(&self.drain),
+            vrps: Watched::new(self.origin_validation.watch()),
         };
         let events = self.events.clone();
         let reports = Reports::new(&config, status, events, Arc::clone(&self.table));
@@ -369,6 +373,10 @@ impl SpeakerInner {
         let running = tokio::spawn(task.run(registration));
         self.registry.started(peer, running.abort_handle());
         Ok(PeerHandle::new(peer, commands, receive_status, receive_bfd))
+    }
+
+    pub(crate) fn origin_validation(&self) -> &OriginValidation {
+        &self.origin_validation
     }
 
     pub(crate) fn registry(&self) -> &Arc<Registry> {

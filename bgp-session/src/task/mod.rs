@@ -11,6 +11,7 @@ use bgp_core::{
     fsm::TransportError,
     peer::{ConnectionRefused, Output, Peer, PeerSettings},
     rib::{InPage, Nlri, OutPage, UnsendableRoute},
+    rpki::VrpTable,
     wire::{CeaseSubcode, Notification},
 };
 use bytes::BytesMut;
@@ -21,11 +22,11 @@ use tokio::{
 use tracing::{Instrument as _, Span};
 
 use crate::{
-    Connecting, Connector, EventKind, PeerConfig, Transport, clock,
+    Connecting, Connector, DrainStage, EventKind, PeerConfig, Transport, clock,
     command::{Command, SessionEnd},
-    drain::DrainWatch,
     registry::Registration,
     table::WorkPermit,
+    watched::Watched,
 };
 
 mod bfd;
@@ -62,6 +63,9 @@ enum PageRequest {
     In(Option<Nlri>, usize, oneshot::Sender<InPage>),
     Out(Option<Nlri>, usize, oneshot::Sender<OutPage>),
 }
+
+/// The most routes that a task judges again with one work permit.
+const MOST_REVALIDATED: usize = 1_024;
 
 /// The most octets that a task handles without a work permit: KEEPALIVEs, a few routes.
 const FEW_OCTETS: usize = 512;
@@ -111,7 +115,9 @@ pub(crate) struct Inputs {
     pub(crate) commands: mpsc::Receiver<Command>,
     pub(crate) accepted: mpsc::Receiver<Transport>,
     pub(crate) stop: oneshot::Receiver<SessionEnd>,
-    pub(crate) drain: DrainWatch,
+    pub(crate) drain: Watched<DrainStage>,
+    /// The VRPs for origin validation.
+    pub(crate) vrps: Watched<VrpTable>,
 }
 
 impl PeerTask {
@@ -257,6 +263,7 @@ impl PeerTask {
             // The loop looks at the connections that are left.
             Wake::Closed => {}
             Wake::Drain => self.drain(),
+            Wake::Vrps => self.peer.set_vrps(&self.inputs.vrps.take()),
             Wake::Bfd(transition) => self.bfd_changed(transition),
             Wake::BfdStatus => self.reports.bfd_problem(self.bfd.problem().as_deref()),
             Wake::Deadline => {
@@ -420,10 +427,10 @@ impl PeerTask {
         }
     }
 
-    /// Returns true if something that has been read waits for a permit. Until then nothing more is read, except at a
+    /// Returns true if something that has been read, or routes whose validity may have changed, wait for a permit. Until then nothing more is read, except at a
     /// deadline.
     fn has_backlog(&self) -> bool {
-        self.reports.has_pending_routes() || !self.unread.is_empty()
+        self.reports.has_pending_routes() || !self.unread.is_empty() || self.peer.has_unvalidated()
     }
 
     /// Handles some of the backlog, now that this task has a permit.
@@ -432,6 +439,8 @@ impl PeerTask {
             self.reports.apply_some();
         } else if let Some(direction) = self.unread.first().copied() {
             self.handle_messages(direction);
+        } else {
+            self.peer.revalidate(MOST_REVALIDATED);
         }
     }
 

@@ -45,6 +45,8 @@ pub(super) enum Wake {
     Closed,
     /// A drain of the speaker reached another stage, or was cancelled.
     Drain,
+    /// The VRPs of the speaker have changed.
+    Vrps,
     /// The state of the BFD session changed.
     Bfd(Transition),
     /// The state of the BFD session changed, or the problem that keeps it from coming up.
@@ -119,6 +121,7 @@ impl PeerTask {
             10 => self.poll_permit(cx),
             11 => self.bfd.poll_transition(cx).map(Wake::Bfd),
             12 => self.bfd.poll_status(cx).map(|()| Wake::BfdStatus),
+            13 => self.inputs.vrps.poll_changed(cx).map(|()| Wake::Vrps),
             _ => self.poll_alarm(cx),
         }
     }
@@ -207,7 +210,7 @@ impl PeerTask {
     }
 }
 
-const SOURCES: usize = 14;
+const SOURCES: usize = 15;
 
 #[cfg(test)]
 #[path = "wake_tests.rs"]

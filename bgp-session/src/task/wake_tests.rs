@@ -13,10 +13,10 @@ use crate::{
     DrainStage, PeerConfig, TcpConnector,
     bfd::Bfd,
     clock,
-    drain::DrainWatch,
     registry::Registry,
     table::Table,
     task::{BfdMonitor, Inputs, Reports, connection::Connection, first_status},
+    watched::Watched,
 };
 
 /// A task with one incoming connection, and the peer's end of that.
@@ -35,7 +35,8 @@ fn task() -> (PeerTask, DuplexStream) {
         commands: mpsc::channel(1).1,
         accepted: mpsc::channel(1).1,
         stop: oneshot::channel().1,
-        drain: DrainWatch::new(&watch::Sender::new(DrainStage::Normal)),
+        drain: Watched::new(&watch::Sender::new(DrainStage::Normal)),
+        vrps: Watched::new(&watch::Sender::default()),
     };
     let connector = Arc::new(TcpConnector);
     let mut task = PeerTask::new(config, speaker, settings, connector, inputs, bfd, reports);

@@ -22,6 +22,7 @@ mod range;
 mod refresh;
 mod requests;
 mod restart;
+mod rpki;
 mod scripted;
 mod sent;
 mod strangers;

@@ -6,9 +6,9 @@ use std::process::Command;
 use std::sync::Once;
 
 /// The programs that must be installed.
-const NEEDED: [&str; 12] = [
+const NEEDED: [&str; 13] = [
     "ip", "nft", "bird", "bgpd", "zebra", "bfdd", "gobgpd", "gobgp", "exabgp", "openbgpd",
-    "bgpctl", "tshark",
+    "bgpctl", "tshark", "stayrtr",
 ];
 
 /// The note on stderr that the tests are skipped, printed once in a process.
@@ -68,7 +68,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
         panic!(
             "interoperability tests need the program `{name}`, which is not installed: \
              `make test-deps` installs it (Debian packages bird2, frr, gobgpd, exabgp, openbgpd, \
-             tshark, iproute2 and nftables)"
+             stayrtr, tshark, iproute2 and nftables)"
         )
     })
 }
