@@ -21,6 +21,7 @@ pub mod open;
 pub mod peer;
 pub mod round_trip;
 pub mod route_refresh;
+pub mod rtr;
 pub mod seeds;
 pub mod text;
 pub mod update;
@@ -54,6 +55,7 @@ pub const TARGETS: [Target; 14] = [
     Target { name: "mrt", check: mrt::check },
     Target { name: "bmp", check: bmp::check },
     Target { name: "capture", check: capture::check },
+    Target { name: "rtr", check: rtr::check },
 ];
 
 /// Runs the oracle on the files in the arguments. This is the main function of a target that was not built for fuzzing, to

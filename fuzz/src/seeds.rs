@@ -31,6 +31,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "mrt" => mrts(),
         "bmp" => crate::bmp::seeds(),
         "capture" => captures(),
+        "rtr" => crate::rtr::seeds(),
         _ => Vec::new(),
     }
 }

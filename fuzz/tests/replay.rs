@@ -160,4 +160,5 @@ targets_hold_on_changed_inputs! {
     decode_holds_on_changed_inputs => "decode";
     mrt_holds_on_changed_inputs => "mrt";
     capture_holds_on_changed_inputs => "capture";
+    rtr_holds_on_changed_inputs => "rtr";
 }
