@@ -13,6 +13,7 @@ struct Session {
 impl Session {
     /// A session whose connection is open.
     fn connected() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
         let now = Instant::now();
         let mut session = Self { client: RtrClient::new(now), now };
         session.reconnect();
@@ -204,7 +205,7 @@ fn rfc_8210_section_7_an_older_cache_is_spoken_to_in_version_0() {
     let mut session = Session::connected();
     let code = RtrErrorCode::UNSUPPORTED_PROTOCOL_VERSION;
     let refused = Pdu::ErrorReport { code, pdu: Vec::new(), text: String::new() };
-    session.say(0, &[refused.clone()]);
+    session.say(0, std::slice::from_ref(&refused));
     assert_eq!(session.outputs(), [RtrOutput::Close, RtrOutput::Connect]);
     session.sent();
     session.client.connected(session.now);
