@@ -11,7 +11,7 @@ use bgp_core::{
 use ipnet::IpNet;
 use tokio::sync::oneshot;
 
-use crate::{PeerConfig, SpeakerError, Updated, config::ResetPolicy};
+use crate::{PeerConfig, SpeakerError, Updated, config::ResetPolicy, monitoring::PeerTables};
 
 /// The way to answer whether routes are refreshed.
 pub(crate) type RefreshAnswer = oneshot::Sender<Result<(), RefreshError>>;
@@ -41,6 +41,10 @@ pub(crate) enum Command {
     /// Answer with the routes of the Adj-RIB-Out from here on, at most this number, once the earlier commands have been
     /// handled.
     AdjRibOut(Option<Nlri>, usize, oneshot::Sender<OutPage>),
+    /// Ask the peer for its routes of all families again, if it can be asked, for a station that wants to see them.
+    RepeatRoutes,
+    /// Answer with the peer's tables as they are.
+    Tables(oneshot::Sender<PeerTables>),
     /// Send this to the peer, and start no session until [`Command::Enable`].
     Disable(Notification),
     /// Start sessions again.
@@ -53,6 +57,16 @@ pub(crate) enum Command {
     Shutdown(Notification),
     /// End without a NOTIFICATION.
     Abandon,
+}
+
+impl Command {
+    /// Returns true if the command may change the routes that the peer should have.
+    pub(crate) fn changes_routes(&self) -> bool {
+        matches!(
+            self,
+            Self::SetRoutes(_) | Self::Announce(_) | Self::Withdraw(_) | Self::WithdrawPath(..)
+        )
+    }
 }
 
 /// The end of a peer's last session.

@@ -480,11 +480,11 @@ impl PeerHandle {
         }
     }
 
-    async fn send(&self, command: Command) -> Result<(), SpeakerError> {
+    pub(crate) async fn send(&self, command: Command) -> Result<(), SpeakerError> {
         self.commands.send(command).await.map_err(|_| self.gone())
     }
 
-    fn gone(&self) -> SpeakerError {
+    pub(crate) fn gone(&self) -> SpeakerError {
         SpeakerError::PeerShutDown { peer: self.id }
     }
 }

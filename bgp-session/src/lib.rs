@@ -59,6 +59,7 @@
 //! tokio, or with another kind of transport altogether, drive [`bgp_core::peer::Peer`] yourself.
 
 pub mod bfd;
+mod bmp;
 mod clock;
 mod command;
 mod config;
@@ -72,7 +73,9 @@ mod handle;
 mod id;
 mod listener;
 mod log_pace;
+mod monitoring;
 mod range;
+mod recorder;
 mod registry;
 pub mod rpki;
 mod socket;
@@ -82,6 +85,7 @@ mod table;
 mod task;
 mod watched;
 
+pub use bmp::{MonitoredRib, StationConfig, StationHandle, StationStatus};
 pub use config::{AoAlgorithm, AoKey, Password, PeerConfig, Updated};
 pub use connect::{Connecting, Connector, TcpConnector, Transport};
 pub use discovery::{InterfaceHandle, InterfacePeer, InterfaceStatus};
@@ -92,6 +96,7 @@ pub use handle::PeerHandle;
 pub use id::{ParsePeerError, PeerAddress, PeerId};
 pub use log_pace::{LogPace, LogRoom};
 pub use range::{PeerRange, RangeHandle, RangeStatus};
+pub use recorder::{MessageRecorder, TableDump};
 pub use registry::Accepted;
 pub use speaker::{Speaker, SpeakerBuilder};
 pub use status::PeerStatus;

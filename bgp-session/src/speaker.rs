@@ -22,11 +22,14 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
-    Accepted, Connector, DrainStage, Event, Events, LocRibSnapshot, PeerConfig, PeerHandle, PeerId,
-    PeerStatus, RouteChanges, SpeakerError, TcpConnector, Transport,
+    Accepted, Connector, DrainStage, Event, Events, LocRibSnapshot, MessageRecorder, PeerConfig,
+    PeerHandle, PeerId, PeerStatus, RouteChanges, SpeakerError, StationConfig, StationHandle,
+    TableDump, TcpConnector, Transport,
     bfd::Bfd,
+    bmp, clock,
     command::{self, SessionEnd},
     listener,
+    monitoring::{Interest, Monitoring, PeerMonitor},
     registry::{NewPeer, Registry},
     rpki::OriginValidation,
     socket,
@@ -115,6 +118,7 @@ impl SpeakerBuilder {
                 drain: watch::Sender::default(),
                 events: broadcast::Sender::new(self.event_capacity),
                 table,
+                monitoring: Arc::default(),
                 bfd: Bfd::default(),
                 origin_validation: OriginValidation::default(),
             }),
@@ -268,6 +272,32 @@ impl Speaker {
         self.inner.table.version()
     }
 
+    /// Records all messages of the peers and the changes of their states from now on, as MRT records. `buffer` is the number of
+    /// octets that may wait for the recorder: beyond that, it misses some.
+    pub fn record_messages(&self, buffer: usize) -> MessageRecorder {
+        let (observer, _) = self.inner.monitoring.observe(Interest::EVERYTHING_SAID, buffer);
+        MessageRecorder::new(observer)
+    }
+
+    /// The routes of [`Speaker::loc_rib`] as they are now, to be written as an MRT file.
+    pub fn table_dump(&self) -> TableDump {
+        TableDump::new(clock::unix_time(), self.identifier(), self.loc_rib(), &self.peers())
+    }
+
+    /// Starts the stream to a monitoring station (BMP). It never delays a peer.
+    ///
+    /// # Errors
+    ///
+    /// [`SpeakerError::Listen`] if the station is to connect and the address cannot be bound.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future never waits. Dropping it before it is polled starts nothing.
+    #[expect(clippy::unused_async, reason = "resolving names may have to wait in a later version")]
+    pub async fn add_station(&self, config: StationConfig) -> Result<StationHandle, SpeakerError> {
+        StationHandle::start(&self.inner, config)
+    }
+
     /// Ends every session with Cease / Administrative Shutdown and a text for the peers' operators
     /// (RFC 9003; empty for none), closes the listeners, and waits until all sockets are closed: at
     /// most a few seconds, after which they are closed by force.
@@ -303,6 +333,10 @@ impl Speaker {
             self.inner.registry.abort();
             self.inner.registry.ended().await;
         }
+
+        // Stations hear of the end of each session first.
+        self.inner.monitoring.close();
+        let _ = timeout(STATIONS_LIMIT, self.inner.monitoring.ended()).await;
     }
 
     pub(crate) fn drain_stage(&self) -> &watch::Sender<DrainStage> {
@@ -329,6 +363,7 @@ pub(crate) struct SpeakerInner {
     drain: watch::Sender<DrainStage>,
     events: broadcast::Sender<Event>,
     table: Arc<Table>,
+    monitoring: Arc<Monitoring>,
     bfd: Bfd,
     origin_validation: OriginValidation,
 }
@@ -361,7 +396,8 @@ impl SpeakerInner {
             vrps: Watched::new(self.origin_validation.watch()),
         };
         let events = self.events.clone();
-        let reports = Reports::new(&config, status, events, Arc::clone(&self.table));
+        let monitor = PeerMonitor::new(peer, Arc::clone(&self.monitoring));
+        let reports = Reports::new(&config, status, events, Arc::clone(&self.table), monitor);
         let monitor = BfdMonitor::new(self.bfd.clone(), Arc::clone(&self.registry), bfd);
 
         let jitter_seed = RandomState::new().hash_one(peer);
@@ -379,6 +415,23 @@ impl SpeakerInner {
         &self.origin_validation
     }
 
+    /// The parts of the speaker that the task of a station needs.
+    pub(crate) fn station_context(
+        &self,
+        config: StationConfig,
+        stop: watch::Receiver<bmp::Stop>,
+    ) -> bmp::StationContext {
+        bmp::StationContext {
+            config,
+            asn: self.asn,
+            identifier: self.identifier,
+            monitoring: Arc::clone(&self.monitoring),
+            registry: Arc::clone(&self.registry),
+            table: Arc::clone(&self.table),
+            stop,
+        }
+    }
+
     pub(crate) fn registry(&self) -> &Arc<Registry> {
         &self.registry
     }
@@ -393,6 +446,7 @@ impl Drop for SpeakerInner {
     fn drop(&mut self) {
         let cease = Notification::cease(CeaseSubcode::ADMINISTRATIVE_SHUTDOWN);
         self.shut_down(&SessionEnd::Cease(cease));
+        self.monitoring.close();
     }
 }
 
@@ -417,5 +471,7 @@ impl fmt::Debug for SpeakerBuilder {
     }
 }
 
+/// Longer than a station's task takes to close its connection.
+const STATIONS_LIMIT: Duration = Duration::from_secs(2);
 /// Longer than a peer's task takes to close its connections in the worst case.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(6);

@@ -54,6 +54,8 @@ impl PeerTask {
             | Command::RoutesSent(_)
             | Command::AdjRibIn(..)
             | Command::AdjRibOut(..)
+            | Command::RepeatRoutes
+            | Command::Tables(_)
             | Command::Shutdown(_)
             | Command::Abandon => {}
         }
@@ -67,6 +69,15 @@ impl PeerTask {
         }
         // The caller may have stopped waiting for the answer.
         let _ = answer.send(outcome);
+    }
+
+    /// Asks the peer for its routes of all families again. One that cannot be asked repeats nothing.
+    pub(super) fn repeat_routes(&mut self) {
+        for family in self.peer.settings().fsm.families.clone() {
+            if let Err(error) = self.peer.request_refresh(family) {
+                tracing::debug!(%family, %error, "the peer does not show its routes to a station again");
+            }
+        }
     }
 
     /// Sends our routes again.
@@ -101,6 +112,7 @@ impl PeerTask {
         self.config = config;
         self.peer.reconfigure(now, settings);
         self.follow_bfd_config();
+        self.reports.monitor.routes_out_changed();
 
         if needs_reset && established && resets == ResetPolicy::IfNeeded {
             self.peer.reset(now, Notification::cease(CeaseSubcode::OTHER_CONFIGURATION_CHANGE));

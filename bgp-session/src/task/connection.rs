@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use bgp_core::{Direction, fsm::TransportError};
+use bgp_core::{Direction, fsm::TransportError, peer::Endpoints};
 use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -47,6 +47,10 @@ impl Connection {
     /// The number of octets that the socket has taken, or `None` if it takes no more.
     pub(super) fn octets_taken(&self) -> Option<u64> {
         if self.write_closed { None } else { Some(self.taken) }
+    }
+
+    pub(super) fn endpoints(&self) -> Endpoints {
+        self.transport.endpoints()
     }
 
     /// Reads once, straight into the core's buffer. Nothing is lost when this is not polled again.
@@ -131,6 +135,11 @@ impl Connections {
 
     pub(super) fn get_mut(&mut self, direction: Direction) -> Option<&mut Connection> {
         self.slot(direction).as_mut()
+    }
+
+    /// The ends of the only connection, or of the one that we opened.
+    pub(super) fn any_endpoints(&self) -> Option<Endpoints> {
+        self.outgoing.as_ref().or(self.incoming.as_ref()).map(Connection::endpoints)
     }
 
     /// The number of octets in the outboxes of both.

@@ -14,7 +14,6 @@ use bgp_core::{
     rpki::VrpTable,
     wire::{CeaseSubcode, Notification},
 };
-use bytes::BytesMut;
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinSet, yield_now},
@@ -24,6 +23,7 @@ use tracing::{Instrument as _, Span};
 use crate::{
     Connecting, Connector, DrainStage, EventKind, PeerConfig, Transport, clock,
     command::{Command, SessionEnd},
+    monitoring::PeerTables,
     registry::Registration,
     table::WorkPermit,
     watched::Watched,
@@ -34,6 +34,7 @@ mod change;
 mod connection;
 mod early_start;
 mod originated;
+mod outbox;
 mod reports;
 mod sent;
 mod session_log;
@@ -194,6 +195,7 @@ impl PeerTask {
     async fn serve(&mut self, registration: &Registration) {
         let name = self.config.name.clone();
         while self.config.name == name {
+            self.peer.report_messages(self.reports.monitor.wants_received());
             self.perform_outputs();
             if self.closing.is_empty() {
                 self.early_start.all_closed(clock::now());
@@ -262,7 +264,10 @@ impl PeerTask {
             Wake::Wrote(direction) => self.peer.send_progress(direction),
             // The loop looks at the connections that are left.
             Wake::Closed => {}
-            Wake::Drain => self.drain(),
+            Wake::Drain => {
+                self.drain();
+                self.reports.monitor.routes_out_changed();
+            }
             Wake::Vrps => self.peer.set_vrps(&self.inputs.vrps.take()),
             Wake::Bfd(transition) => self.bfd_changed(transition),
             Wake::BfdStatus => self.reports.bfd_problem(self.bfd.problem().as_deref()),
@@ -283,6 +288,9 @@ impl PeerTask {
         let mut left = crate::command::CAPACITY;
 
         while let Some(command) = next {
+            if command.changes_routes() {
+                self.reports.monitor.routes_out_changed();
+            }
             match command {
                 Command::SetRoutes(routes) => self.originated.set(&routes, &mut self.peer),
                 Command::Announce(route) => self.originated.announce(route, &mut self.peer),
@@ -302,6 +310,15 @@ impl PeerTask {
                 Command::AdjRibOut(from, most, answer) => {
                     self.page_request = Some(PageRequest::Out(from, most, answer));
                     return;
+                }
+                Command::RepeatRoutes => self.repeat_routes(),
+                Command::Tables(answer) => {
+                    let tables = PeerTables {
+                        adj_rib_in: self.peer.adj_rib_in().routes(),
+                        routes: self.peer.routes(),
+                    };
+                    // The caller may have stopped waiting for the answer.
+                    let _ = answer.send(tables);
                 }
                 Command::Shutdown(cease) => return self.end(cease),
                 Command::Abandon => return self.abandon(),
@@ -380,32 +397,40 @@ impl PeerTask {
             match output {
                 Output::Connect => self.connecting = Some(self.connector.connect(&self.config)),
                 Output::Close(direction) => self.close(direction),
-                Output::StateChange { from, to } => self.reports.state_change(from, to),
-                Output::Up(negotiated) => self.reports.up(*negotiated),
-                Output::Down(reason) => self.reports.down(reason),
+                Output::StateChange { from, to } => {
+                    let endpoints = self.connections.any_endpoints();
+                    self.reports.monitor.state(&self.peer, endpoints, from, to);
+                    self.reports.state_change(from, to);
+                }
+                Output::Up(negotiated) => {
+                    self.reports.monitor.up(&negotiated, self.peer.session_start());
+                    self.reports.up(*negotiated);
+                }
+                Output::Down(reason) => {
+                    self.reports.monitor.down(&reason);
+                    self.reports.down(reason);
+                }
                 Output::Failed(reason) => self.reports.failed(reason),
                 Output::PrefixWarning { family, held, limit } => {
                     self.reports.prefix_warning(family, held, limit);
                 }
-                Output::EndOfRib(family) => self.reports.end_of_rib(family),
+                Output::EndOfRib(family) => {
+                    self.reports.monitor.end_of_rib(family);
+                    self.reports.end_of_rib(family);
+                }
                 Output::RefreshRequested(family) => self.reports.refresh_requested(family),
-                Output::Received(routes) => self.reports.received(routes),
+                Output::MessageReceived(direction, octets) => {
+                    if let Some(connection) = self.connections.get_mut(direction) {
+                        let endpoints = connection.endpoints();
+                        self.reports.monitor.message(&self.peer, endpoints, false, octets);
+                    }
+                }
+                Output::Received(routes) => {
+                    self.reports.monitor.routes_in_changed();
+                    self.reports.received(routes);
+                }
                 other => tracing::error!(?other, "unknown output of the core"),
             }
-        }
-    }
-
-    /// Closes a connection in the background. All that the core still has for it are its last messages.
-    fn close(&mut self, direction: Direction) {
-        if direction == Direction::Outgoing {
-            self.connecting = None;
-        }
-        match self.connections.remove(direction) {
-            Some(mut connection) => {
-                while self.peer.poll_transmit(clock::now(), direction, &mut connection.outbox) {}
-                self.closing.spawn(connection.close(PEER_CLOSES));
-            }
-            None => self.discard(direction),
         }
     }
 
@@ -441,31 +466,6 @@ impl PeerTask {
             self.handle_messages(direction);
         } else {
             self.peer.revalidate(MOST_REVALIDATED);
-        }
-    }
-
-    fn fill_outboxes(&mut self) {
-        for direction in [Direction::Outgoing, Direction::Incoming] {
-            let Some(connection) = self.connections.get_mut(direction) else {
-                self.discard(direction);
-                continue;
-            };
-
-            while connection.has_room()
-                && self.peer.poll_transmit(clock::now(), direction, &mut connection.outbox)
-            {
-            }
-            if !connection.outbox.is_empty() {
-                self.peer.send_blocked(clock::now(), direction);
-            }
-        }
-    }
-
-    /// Throws away what a lost connection can no longer carry, so that the core is done with it.
-    fn discard(&mut self, direction: Direction) {
-        let mut discarded = BytesMut::new();
-        while self.peer.poll_transmit(clock::now(), direction, &mut discarded) {
-            discarded.clear();
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
     DrainStage, Event, EventKind, OperatorAction, PeerConfig, PeerId, PeerStatus, Updated,
     bfd::{self, Transition},
     clock,
+    monitoring::PeerMonitor,
     table::{PendingRoutes, Table, WorkPermit},
 };
 
@@ -37,6 +38,8 @@ pub(crate) struct Reports {
     /// The changes since the status was published.
     changes: StatusChanges,
     log: SessionLog,
+    /// The way to stations and recorders.
+    pub(super) monitor: PeerMonitor,
 }
 
 /// The facts that the task knows, and the core does not.
@@ -83,6 +86,7 @@ impl Reports {
         status: watch::Sender<PeerStatus>,
         events: broadcast::Sender<Event>,
         table: Arc<Table>,
+        monitor: PeerMonitor,
     ) -> Self {
         Self {
             peer: config.id(),
@@ -96,6 +100,7 @@ impl Reports {
             cleared_to: None,
             changes: StatusChanges::default(),
             log: SessionLog::default(),
+            monitor,
         }
     }
 

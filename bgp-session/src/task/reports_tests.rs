@@ -24,7 +24,8 @@ async fn an_end_of_rib_waits_until_the_routes_before_it_are_in_the_table() {
     let (status, _status) = watch::channel(first_status(&config));
     let (events, mut received) = broadcast::channel(8);
     let table = Arc::new(Table::new(1, 1));
-    let mut reports = Reports::new(&config, status, events, Arc::clone(&table));
+    let monitor = PeerMonitor::new(config.id(), Arc::default());
+    let mut reports = Reports::new(&config, status, events, Arc::clone(&table), monitor);
     let identifier = BgpIdentifier::new(192, 0, 2, 1);
     let peer_type = PeerType::External;
     let source = PathSource { peer: config.id(), address: router, identifier, peer_type };

@@ -13,6 +13,7 @@ use crate::{
     DrainStage, PeerConfig, TcpConnector,
     bfd::Bfd,
     clock,
+    monitoring::PeerMonitor,
     registry::Registry,
     table::Table,
     task::{BfdMonitor, Inputs, Reports, connection::Connection, first_status},
@@ -28,7 +29,9 @@ fn task() -> (PeerTask, DuplexStream) {
 
     let (status, _) = watch::channel(first_status(&config));
     let (events, _) = broadcast::channel(8);
-    let reports = Reports::new(&config, status, events, Arc::new(Table::new(1, 1)));
+    let monitor = PeerMonitor::new(config.id(), Arc::default());
+    let table = Arc::new(Table::new(1, 1));
+    let reports = Reports::new(&config, status, events, table, monitor);
     let (bfd_status, _) = watch::channel(None);
     let bfd = BfdMonitor::new(Bfd::default(), Arc::new(Registry::default()), bfd_status);
     let inputs = Inputs {

@@ -5,6 +5,7 @@
 
 mod bfd;
 mod cancelled;
+mod collector;
 mod collision;
 mod events;
 mod facts;
@@ -25,6 +26,7 @@ mod restart;
 mod rpki;
 mod scripted;
 mod sent;
+mod station;
 mod strangers;
 mod unsendable;
 mod virtual_time;
