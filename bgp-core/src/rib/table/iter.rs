@@ -4,7 +4,7 @@ use std::slice;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Entries};
-use super::{Group, Node, Table};
+use super::{Group, Node, Position, Table};
 use crate::rib::key::Key;
 use crate::wire::PathAttributes;
 
@@ -14,25 +14,42 @@ pub(crate) struct TableIter<'a, K: Key> {
     groups: slice::Iter<'a, Node<K, Group<K>>>,
     chunks: slice::Iter<'a, Node<K, Chunk<K>>>,
     entries: Entries<'a, K>,
+    /// The most entries that are left, and the least ones if `is_exact`. Counting those from a key on would take a look at all
+    /// chunks.
+    left: usize,
+    is_exact: bool,
 }
 
 impl<K: Key> Default for TableIter<'_, K> {
     fn default() -> Self {
-        Self { groups: [].iter(), chunks: [].iter(), entries: Entries::default() }
+        Self {
+            groups: [].iter(),
+            chunks: [].iter(),
+            entries: Entries::default(),
+            left: 0,
+            is_exact: true,
+        }
     }
 }
 
 impl<'a, K: Key> TableIter<'a, K> {
-    /// The entries from a position on: of these groups, in the first one from a chunk on, and there from an entry on.
-    pub(super) fn new(groups: &'a [Node<K, Group<K>>], chunk: usize, at: usize) -> Self {
-        let mut groups = groups.iter();
-        let chunks = groups.next().and_then(|group| group.below.get(chunk..));
-        let mut chunks = chunks.unwrap_or_default().iter();
-        let entries = chunks.next().map(|chunk| chunk.below.entries(at)).unwrap_or_default();
-        Self { groups, chunks, entries }
+    /// All entries of a table.
+    pub(super) fn all(table: &'a Table<K>) -> Self {
+        let groups = table.groups.iter();
+        Self { groups, left: table.len, ..Self::default() }
     }
 
-    /// Skips a whole group or chunk that both tables share, if both iterators are at the start of it. Returns true if it did.
+    /// The entries of a table from a position on.
+    pub(super) fn starting_at(table: &'a Table<K>, place: Position) -> Self {
+        let mut groups = table.groups.get(place.group..).unwrap_or_default().iter();
+        let chunks = groups.next().and_then(|group| group.below.get(place.chunk..));
+        let mut chunks = chunks.unwrap_or_default().iter();
+        let entries = chunks.next().map(|chunk| chunk.below.entries(place.at)).unwrap_or_default();
+        Self { groups, chunks, entries, left: table.len, is_exact: false }
+    }
+
+    /// Skips a whole group or chunk that both tables share, if both iterators are at the start of it. Returns true if it did. The
+    /// size hints do not follow.
     fn skip_shared(&mut self, other: &mut Self) -> bool {
         if !self.entries.is_empty() || !other.entries.is_empty() {
             return false;
@@ -80,6 +97,7 @@ impl<'a, K: Key> Iterator for TableIter<'a, K> {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(entry) = self.entries.next() {
+                self.left = self.left.saturating_sub(1);
                 return Some(entry);
             }
             self.enter_group();
@@ -88,11 +106,8 @@ impl<'a, K: Key> Iterator for TableIter<'a, K> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let groups = self.groups.clone().flat_map(|group| group.below.iter());
-        let chunks = self.chunks.clone().chain(groups);
-        let rest: usize = chunks.map(|chunk| chunk.below.len()).sum();
-        let all = self.entries.size_hint().0 + rest;
-        (all, Some(all))
+        let least = if self.is_exact { self.left } else { self.entries.size_hint().0 };
+        (least, Some(self.left))
     }
 }
 

@@ -11,7 +11,7 @@ mod iter;
 
 use std::sync::Arc;
 
-use self::chunk::{CHUNK, Chunk};
+use self::chunk::{CHUNK, Chunk, count_before};
 use crate::rib::key::Key;
 use crate::wire::PathAttributes;
 
@@ -135,13 +135,13 @@ impl<K: Key> Table<K> {
     }
 
     pub(crate) fn iter(&self) -> TableIter<'_, K> {
-        TableIter::new(&self.groups, 0, 0)
+        TableIter::all(self)
     }
 
     /// The entries from a key on.
     pub(crate) fn starting_at(&self, key: K) -> TableIter<'_, K> {
         let (Ok(place) | Err(place)) = self.find(key);
-        TableIter::new(self.groups.get(place.group..).unwrap_or_default(), place.chunk, place.at)
+        TableIter::starting_at(self, place)
     }
 
     /// The number of entries from one key up to another, which is not counted. The cost grows with the distance.
@@ -326,7 +326,7 @@ fn last_not_after<K: Key, T>(nodes: &[Node<K, T>], key: K) -> usize {
     // A key that is appended in order is found without a search.
     match nodes.last() {
         Some(last) if last.first <= key => nodes.len() - 1,
-        _ => nodes.partition_point(|node| node.first <= key).saturating_sub(1),
+        _ => count_before(nodes, |node| node.first <= key).saturating_sub(1),
     }
 }
 

@@ -65,6 +65,15 @@ proptest! {
             prop_assert_eq!(table.place_of(key), Some(place));
         }
 
+        for n in (0..2_000).step_by(250) {
+            let rest = table.starting_at(key(n));
+            let (least, most) = rest.size_hint();
+            let count = rest.count();
+            prop_assert_eq!(count, model.range(key(n)..).count());
+            prop_assert!(least <= count && Some(count) <= most);
+        }
+        prop_assert_eq!(table.iter().size_hint(), (model.len(), Some(model.len())));
+
         let mut expected = BTreeMap::new();
         for n in 0..2_000 {
             let (a, b) = (before.get(&key(n)), model.get(&key(n)));
