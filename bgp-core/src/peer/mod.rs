@@ -473,32 +473,4 @@ impl Peer {
         self.encoded.forget();
         self.retain_routes(now, reason);
     }
-
-    /// Drops the routes received from the peer.
-    fn forget_received(&mut self) {
-        self.retention.forget();
-        let withdrawn = self.adj_rib_in.clear();
-        self.report_received(ReceivedRoutes { announced: Vec::new(), withdrawn });
-    }
-
-    /// Starts the outgoing machine of a started peer again if it is Idle. Once the peer's own connection is confirmed, it
-    /// cancels that start instead.
-    fn restart(&mut self, now: Instant) {
-        if !self.started {
-            return;
-        }
-        if self.pause.is_some() || self.incoming_state() >= StateKind::OpenConfirm {
-            self.outgoing.fsm.cancel_restart();
-            return;
-        }
-        if self.outgoing.fsm.state() != StateKind::Idle {
-            return;
-        }
-
-        if self.settings.fsm.connect_mode.dials() {
-            self.outgoing.fsm.restart_after_pause(now);
-        } else {
-            self.outgoing.fsm.handle(now, Event::AutomaticStart);
-        }
-    }
 }

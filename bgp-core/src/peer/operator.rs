@@ -55,6 +55,27 @@ impl Peer {
         self.settle(now);
     }
 
+    /// Starts the outgoing machine of a started peer again if it is Idle. Once the peer's own connection is confirmed, it
+    /// cancels that start instead.
+    pub(super) fn restart(&mut self, now: Instant) {
+        if !self.started {
+            return;
+        }
+        if self.pause.is_some() || self.incoming_state() >= StateKind::OpenConfirm {
+            self.outgoing.fsm.cancel_restart();
+            return;
+        }
+        if self.outgoing.fsm.state() != StateKind::Idle {
+            return;
+        }
+
+        if self.settings.fsm.connect_mode.dials() {
+            self.outgoing.fsm.restart_after_pause(now);
+        } else {
+            self.outgoing.fsm.handle(now, Event::AutomaticStart);
+        }
+    }
+
     /// Ends the IdleHoldTime after a failure or a [`Peer::reset`], as [`Peer::start`] does. Does nothing to a peer that is
     /// stopped, or paused because it sent too many prefixes.
     pub fn begin(&mut self, now: Instant) {

@@ -188,6 +188,13 @@ impl Peer {
         self.report_received(ReceivedRoutes { announced: Vec::new(), withdrawn });
     }
 
+    /// Drops the routes received from the peer.
+    pub(super) fn forget_received(&mut self) {
+        self.retention.forget();
+        let withdrawn = self.adj_rib_in.clear();
+        self.report_received(ReceivedRoutes { announced: Vec::new(), withdrawn });
+    }
+
     /// Drops all stale routes, because the operator stops the peer.
     pub(super) fn forget_stale(&mut self) {
         for family in std::mem::take(&mut self.retention.stale).into_keys() {
