@@ -21,6 +21,7 @@
 //! * Lost sessions are re-established automatically, with growing pauses and jitter.
 //! * Dropping the last [`PeerHandle`] of a peer ends its session with a Cease;
 //!   [`Speaker::shutdown`] ends all of them with a message to the peers' operators (RFC 9003).
+//! * [`policy`] selects and changes routes, and [`rpki`] validates their origin with the data of RPKI caches.
 //! * With the feature `serde`, which is off by default, events, routes and other values can be serialized.
 //! * Every queue is bounded. The crate starts no runtime and sets no logger: call it from within a tokio
 //!   runtime, and subscribe to [`tracing`] if you like; each peer has a span.

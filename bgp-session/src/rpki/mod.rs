@@ -59,7 +59,8 @@ impl RtrCache {
         Self { address, connect: Arc::new(dial) }
     }
 
-    /// Connects in another way, such as TLS or SSH. The speaker drops the future when it no longer wants the connection.
+    /// Connects in another way, such as TLS or SSH. The future should give up after some seconds; the speaker drops it when it no
+    /// longer wants the connection.
     #[must_use]
     pub fn connect_by(
         mut self,

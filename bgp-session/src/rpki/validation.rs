@@ -29,7 +29,8 @@ struct Caches {
 /// The choice between the data of several caches.
 #[derive(Debug)]
 pub(super) struct Choice {
-    /// The VRPs of each cache, the most preferred first. `None`: it has none.
+    /// The VRPs of each cache, the most preferred first; `None` for a cache without any. Empty once the caches are no longer
+    /// followed, because their tasks may still be about to store something.
     data: Mutex<Vec<Option<VrpTable>>>,
     vrps: watch::Sender<VrpTable>,
 }
@@ -43,7 +44,7 @@ impl OriginValidation {
     /// Follows these caches and no others.
     pub(super) fn follow(&self, caches: Vec<RtrCache>) {
         let mut current = self.caches();
-        *current = Caches::default();
+        current.leave();
         if caches.is_empty() {
             return publish(&self.vrps, VrpTable::default());
         }
@@ -61,7 +62,8 @@ impl OriginValidation {
 
     /// Uses these VRPs and no caches.
     pub(super) fn set(&self, vrps: VrpTable) {
-        *self.caches() = Caches::default();
+        let mut current = self.caches();
+        current.leave();
         publish(&self.vrps, vrps);
     }
 
@@ -82,13 +84,22 @@ impl OriginValidation {
     }
 }
 
+impl Caches {
+    /// Ends all sessions with caches.
+    fn leave(&mut self) {
+        if let Some(choice) = &self.choice {
+            choice.data().clear();
+        }
+        *self = Self::default();
+    }
+}
+
 impl Choice {
     /// Stores the data of a cache, and publishes those of the most preferred cache that has any.
     pub(super) fn store(&self, rank: usize, vrps: Option<VrpTable>) {
         let mut data = self.data();
-        if let Some(place) = data.get_mut(rank) {
-            *place = vrps;
-        }
+        let Some(place) = data.get_mut(rank) else { return };
+        *place = vrps;
         // Published under the lock, so that an earlier choice never replaces a later one.
         publish(&self.vrps, data.iter().flatten().next().cloned().unwrap_or_default());
     }
