@@ -40,7 +40,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     Target { name: "framer", check: framer::check },
     Target { name: "open", check: open::check },
     Target { name: "update", check: update::check },
