@@ -125,6 +125,8 @@ impl Peer {
             looked_at += 1;
             let nlri = Nlri { prefix: route.prefix, path_id: route.path_id };
             let passed = last.apply(policy, route.prefix, &route.attributes, &context);
+            let passed =
+                passed.map(|it| self.adj_rib_in.interner.share_changed(it, &route.attributes));
             if self.adj_rib_in.judge_again(nlri, route.is_stale, passed.as_ref()) {
                 match passed {
                     Some(attributes) => routes.announced.push((nlri, attributes)),
