@@ -101,13 +101,11 @@ fn conditions(rounds: usize) -> Vec<Vec<String>> {
         .iter()
         .map(|(_, matches)| Policy::accept_all().rule(Rule::reject(!matches.clone())))
         .collect();
-    let mut contestants: Vec<_> = policies
-        .iter()
-        .map(|policy| {
-            let passed = |it: &&IpNet| policy.apply(**it, &attributes, &context).is_some();
-            contestant(|| routes.iter().filter(passed).count())
-        })
-        .collect();
+    let passing = &|policy: &Policy| {
+        routes.iter().filter(|it| policy.apply(**it, &attributes, &context).is_some()).count()
+    };
+    let mut contestants: Vec<_> =
+        policies.iter().map(|policy| contestant(move || passing(policy))).collect();
     let measured = measure(&mut contestants, rounds);
 
     let named = conditions.iter().zip(&measured);
