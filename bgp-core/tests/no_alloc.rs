@@ -160,6 +160,44 @@ fn an_owned_update_is_one_allocation_and_its_view_none() {
 }
 
 #[test]
+fn an_owned_update_that_is_replaced_by_one_not_longer_allocates_nothing() {
+    let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
+    write(&mut out, &mut block, &attributes(), &tables());
+    let first = Frame::split(&out, MessageLimit::Standard).unwrap().unwrap();
+    let mut kept = OwnedUpdate::decode(first, context()).unwrap();
+
+    let mut rest = &out[..];
+    let count = allocations(|| {
+        while let Some(frame) = Frame::split(rest, MessageLimit::Standard).unwrap() {
+            rest = &rest[frame.as_bytes().len()..];
+            let longer = frame.as_bytes().len() > first.as_bytes().len();
+            if longer || Update::decode(frame, context()).is_err() {
+                continue;
+            }
+            kept.replace(frame, context()).unwrap();
+            assert_eq!(kept.as_octets(), frame.as_bytes());
+        }
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
+fn an_owned_update_stays_when_its_replacement_ends_the_session() {
+    let (mut out, mut block) = (BytesMut::new(), AttributeBlock::new());
+    write(&mut out, &mut block, &attributes(), &tables());
+    let frame = Frame::split(&out, MessageLimit::Standard).unwrap().unwrap();
+    let mut kept = OwnedUpdate::decode(frame, context()).unwrap();
+    let before = kept.clone();
+
+    let mut octets = vec![0xff; 16];
+    octets.extend([0, 29, 2, 0, 0, 0, 6, 0xc0, 8, 3, 1, 2, 3]);
+    let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();
+    assert!(kept.replace(frame, context()).is_err());
+    assert_eq!(kept, before);
+    assert_eq!(visit(&kept.view()), visit(&before.view()));
+}
+
+#[test]
 fn errors_allocate_nothing_until_a_notification_is_created() {
     let mut octets = vec![0xff; 16];
     octets.extend([0, 29, 2, 0, 0, 0, 6, 0xc0, 8, 3, 1, 2, 3]);

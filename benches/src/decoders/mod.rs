@@ -36,6 +36,8 @@ pub fn all() -> Vec<Decoder> {
         Decoder::new("walker", walker::pass),
         Decoder::new("bgp-core, view", ours::view),
         Decoder::new("bgp-core, owned", ours::owned),
+        Decoder::new("bgp-core, owned, memory reused", ours::replaced),
+        Decoder { visits: false, ..Decoder::new("allocate, copy, free", walker::copies) },
         Decoder { visits: false, ..Decoder::new("bgp-core, decode only", ours::decode_only) },
         Decoder::new("bgp-core, PathAttributes", ours::path_attributes),
     ];

@@ -42,6 +42,25 @@ pub(super) fn owned(stream: &Stream) -> Tally {
     tally
 }
 
+/// Visits everything in an owned copy whose memory is reused for the next message.
+pub(super) fn replaced(stream: &Stream) -> Tally {
+    let mut tally = Tally::default();
+    let mut rest: &[u8] = stream.octets();
+    let cx = stream.cx();
+    let mut kept: Option<OwnedUpdate> = None;
+    while let Ok(Some(frame)) = Frame::split(rest, cx.limit()) {
+        let replaced = match &mut kept {
+            Some(update) => update.replace(frame, cx),
+            None => OwnedUpdate::decode(frame, cx).map(|update| kept = Some(update)),
+        };
+        let (Ok(()), Some(update)) = (replaced, &kept) else { break };
+        visit(&update.view(), &mut tally);
+        tally.updates += 1;
+        rest = &rest[frame.as_bytes().len()..];
+    }
+    tally
+}
+
 /// Only decodes, without visiting any value.
 pub(super) fn decode_only(stream: &Stream) -> Tally {
     updates(stream, |update, tally| {

@@ -44,7 +44,11 @@ impl<'a> Frame<'a> {
         let is_valid_update = is_update && length >= LEAST_UPDATE && length <= limit.length();
         match buffer.get(..usize::from(length)) {
             Some(octets) if is_valid_update => Ok(Some(Self { octets, kind: MessageType::Update })),
-            _ => Self::split_other(buffer, limit),
+            // Taken apart, because otherwise the compiler keeps the result of both arms in memory.
+            _ => match Self::split_other(buffer, limit)? {
+                Some(Self { octets, kind }) => Ok(Some(Self { octets, kind })),
+                None => Ok(None),
+            },
         }
     }
 

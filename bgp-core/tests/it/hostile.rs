@@ -60,6 +60,11 @@ fn visit(update: &Update<'_>, message: &[u8]) -> Result<(), TestCaseError> {
 }
 
 fn decode_all(octets: &[u8], cx: WireContext) -> Result<(), TestCaseError> {
+    // An UPDATE to be replaced.
+    let other = [&[0xff; 16][..], &[0, 30, 2, 0, 0, 0, 7, 0x80, 4, 4, 0, 0, 0, 1]].concat();
+    let frame = Frame::split(&other, cx.limit()).unwrap().unwrap();
+    let other = OwnedUpdate::decode(frame, cx).unwrap();
+
     let mut rest = octets;
     loop {
         match Frame::split(rest, cx.limit()) {
@@ -83,6 +88,12 @@ fn decode_all(octets: &[u8], cx: WireContext) -> Result<(), TestCaseError> {
                         prop_assert_eq!(format!("{:?}", kept.view()), format!("{update:?}"));
                         prop_assert_eq!(&OwnedUpdate::from(update), &kept);
                         visit(&kept.view(), message)?;
+
+                        let mut replaced = other.clone();
+                        prop_assert_eq!(replaced.replace(frame, cx), Ok(()));
+                        prop_assert_eq!(replaced.as_octets(), message);
+                        let (replaced, kept) = (replaced.view(), kept.view());
+                        prop_assert_eq!(format!("{replaced:?}"), format!("{kept:?}"));
                     }
                     Ok(_) => {}
                     Err(error) => {

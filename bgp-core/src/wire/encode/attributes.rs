@@ -155,18 +155,21 @@ pub(super) fn most_octets(attributes: &PathAttributes, cx: WireContext) -> usize
 
 /// The octets that hold a message up to its NLRI if its attributes [`are_small`].
 pub(super) const SMALL_ROOM: usize = 192;
+/// The octets that hold the attributes without NEXT_HOP if they [`are_small`].
+pub(super) const SMALL_ATTRIBUTES: usize = 128;
 /// The maximum number of AS numbers and communities of small attributes.
 const SMALL_COUNT: usize = 16;
 
 /// Returns true if the attributes are as few as those of most routes, so that [`SMALL_ROOM`] octets hold them and the
-/// octets before them. It is checked for each message, and costs less than counting the octets.
+/// octets before them, and [`SMALL_ATTRIBUTES`] octets hold them alone. It is checked for each message, and costs less than counting the octets.
 #[inline(always)]
 pub(super) fn are_small(attributes: &PathAttributes, cx: WireContext) -> bool {
-    /// The octets of everything that occurs once: BEGINNING, ORIGIN, NEXT_HOP, MULTI_EXIT_DISC, LOCAL_PREF,
-    /// ATOMIC_AGGREGATE, AGGREGATOR, ORIGINATOR_ID and ONLY_TO_CUSTOMER; the headers of AS_PATH and its segment, and of
-    /// COMMUNITIES.
-    const ONCE: usize = 23 + 4 + 7 + 7 + 7 + 3 + 11 + 7 + 7 + 5 + 3;
-    const { assert!(ONCE + 4 * SMALL_COUNT + SPARE <= SMALL_ROOM) };
+    /// The octets of everything that occurs once: ORIGIN, MULTI_EXIT_DISC, LOCAL_PREF, ATOMIC_AGGREGATE, AGGREGATOR,
+    /// ORIGINATOR_ID and ONLY_TO_CUSTOMER; the headers of AS_PATH and its segment, and of COMMUNITIES.
+    const ONCE: usize = 4 + 7 + 7 + 3 + 11 + 7 + 7 + 5 + 3;
+    const { assert!(ONCE + 4 * SMALL_COUNT + SPARE <= SMALL_ATTRIBUTES) };
+    // In addition: BEGINNING and NEXT_HOP.
+    const { assert!(23 + 7 + ONCE + 4 * SMALL_COUNT + SPARE <= SMALL_ROOM) };
 
     let PathAttributes { as_path, communities, cluster_list, .. } = attributes;
     let hops = match &*as_path.segments {

@@ -11,7 +11,7 @@ use crate::wire::nlri::AddressWidth;
 use crate::wire::path_attributes::{NextHop, PathAttributes};
 
 use super::attributes::{
-    SMALL_ROOM, SPARE, WriteCursor, are_small, most_octets, put_head, put_tail,
+    SMALL_ATTRIBUTES, SMALL_ROOM, SPARE, WriteCursor, are_small, most_octets, put_head, put_tail,
 };
 use super::block::{BEGINNING, NEXT_HOP};
 use super::{
@@ -77,7 +77,7 @@ enum NlriField<'b> {
 #[derive(Clone, Copy, Debug)]
 enum AttributeSource<'b> {
     Block(&'b AttributeBlock),
-    /// If `small` (see [`are_small`]), [`SMALL_ROOM`] octets are reserved for the attributes.
+    /// If `small` (see [`are_small`]), [`SMALL_ATTRIBUTES`] octets are reserved for the attributes.
     Owned {
         attributes: &'b PathAttributes,
         cx: WireContext,
@@ -146,7 +146,8 @@ impl<'b> UpdateWriter<'b> {
                 let small = are_small(attributes, cx);
                 let field = NlriField::MpReach(AttributeSource::Owned { attributes, cx, small });
                 // The estimate may be too high: the exact number is counted when it matters.
-                let after = if small { SMALL_ROOM } else { most_octets_of_all(attributes, cx) };
+                let after =
+                    if small { SMALL_ATTRIBUTES } else { most_octets_of_all(attributes, cx) };
                 let limit = cx.limit().octets().saturating_sub(after + EXTENDED_LENGTH_ROOM);
                 Self::new(out, field, family, cx, start, end, limit)
             }
@@ -236,11 +237,14 @@ impl<'b> UpdateWriter<'b> {
     /// Counts the remaining space exactly if the estimate is less than `octets`.
     #[inline(always)]
     fn count_if_short(&mut self, octets: usize) {
-        if self.end + octets > self.room_to {
-            self.room_to += left_over(self.field);
-            if let NlriField::MpReach(AttributeSource::Owned { small, .. }) = &mut self.field {
-                *small = false;
-            }
+        if self.end + octets <= self.room_to {
+            return;
+        }
+        if let NlriField::MpReach(AttributeSource::Owned { attributes, cx, small: small @ true }) =
+            &mut self.field
+        {
+            self.room_to += left_over(attributes, *cx);
+            *small = false;
         }
     }
 
@@ -268,13 +272,23 @@ impl<'b> UpdateWriter<'b> {
     }
 
     /// Completes the message and returns the number of its prefixes. Without prefixes, the buffer is left as it was.
-    #[inline]
+    #[inline(always)]
     pub fn finish(mut self) -> usize {
         let prefixes = self.prefixes;
         if prefixes != 0 {
             self.out.truncate(self.end);
-            if !matches!(self.field, NlriField::Nlri) {
-                close(self.out, self.field, self.start);
+            // Each function gets only what it needs, in registers. If one got the field, the compiler would keep the whole
+            // writer in memory.
+            match self.field {
+                NlriField::Nlri => {}
+                NlriField::Withdrawn => close_withdrawn(self.out, self.start),
+                NlriField::MpReach(AttributeSource::Block(block)) => {
+                    close_mp_reach_with_block(self.out, self.start, block);
+                }
+                NlriField::MpReach(AttributeSource::Owned { attributes, cx, small }) => {
+                    close_mp_reach(self.out, self.start, attributes, cx, small);
+                }
+                NlriField::MpUnreach => close_mp_unreach(self.out, self.start),
             }
             let length = self.out.len() - self.start;
             patch_length(self.out, self.start + 16, length);
@@ -293,38 +307,51 @@ impl Drop for UpdateWriter<'_> {
     }
 }
 
-/// The number of octets by which the estimate of the space for prefixes was too low.
+/// The number of octets by which [`SMALL_ATTRIBUTES`] was too high an estimate.
 #[cold]
 #[inline(never)]
-fn left_over(field: NlriField<'_>) -> usize {
-    match field {
-        NlriField::MpReach(AttributeSource::Owned { attributes, cx, small: true }) => {
-            SMALL_ROOM.saturating_sub(most_octets(attributes, cx))
-        }
-        _ => 0,
-    }
+fn left_over(attributes: &PathAttributes, cx: WireContext) -> usize {
+    SMALL_ATTRIBUTES.saturating_sub(most_octets(attributes, cx))
 }
 
-/// Writes the octets after the prefixes and patches all lengths except that of the message.
+/// Writes the octets after the withdrawn routes and patches their length.
 #[inline(never)]
-fn close(out: &mut BytesMut, field: NlriField<'_>, start: usize) {
-    if let NlriField::Withdrawn = field {
-        let length = out.len() - start - WITHDRAWN_AT;
-        patch_length(out, start + WITHDRAWN_AT - 2, length);
-        out.put_slice(&[0; 2]);
-        return;
-    }
+fn close_withdrawn(out: &mut BytesMut, start: usize) {
+    let length = out.len() - start - WITHDRAWN_AT;
+    patch_length(out, start + WITHDRAWN_AT - 2, length);
+    out.put_slice(&[0; 2]);
+}
 
+/// Closes an MP_REACH_NLRI and writes the attributes after it.
+#[inline(never)]
+fn close_mp_reach(
+    out: &mut BytesMut,
+    start: usize,
+    attributes: &PathAttributes,
+    cx: WireContext,
+    small: bool,
+) {
+    close_mp(out, start, |out| put_attributes(out, attributes, cx, small));
+}
+
+/// The same as [`close_mp_reach`] with attributes that are already encoded.
+#[inline(never)]
+fn close_mp_reach_with_block(out: &mut BytesMut, start: usize, block: &AttributeBlock) {
+    close_mp(out, start, |out| block.put_attributes(out));
+}
+
+/// Closes an MP_UNREACH_NLRI, the only attribute.
+#[inline(never)]
+fn close_mp_unreach(out: &mut BytesMut, start: usize) {
+    close_mp(out, start, |_| {});
+}
+
+/// Closes an MP attribute, writes those after it by a function, and patches the length of them all.
+#[inline(always)]
+fn close_mp(out: &mut BytesMut, start: usize, others: impl FnOnce(&mut BytesMut)) {
     let at = start + ATTRIBUTES_AT;
     close_attribute(out, at, out.len() - at - 3);
-    match field {
-        NlriField::MpReach(AttributeSource::Block(block)) => block.put_attributes(out),
-        NlriField::MpReach(AttributeSource::Owned { attributes, cx, .. }) => {
-            put_attributes(out, attributes, cx);
-        }
-        NlriField::MpUnreach | NlriField::Nlri | NlriField::Withdrawn => {}
-    }
-
+    others(out);
     let length = out.len() - at;
     patch_length(out, at - 2, length);
 }
@@ -360,12 +387,12 @@ fn put_message(
     Some(end)
 }
 
-/// Appends the attributes of a message without NEXT_HOP.
+/// Appends the attributes of a message without NEXT_HOP. Passing `small` as false is always right.
 #[inline(always)]
-fn put_attributes(out: &mut BytesMut, attributes: &PathAttributes, cx: WireContext) {
+fn put_attributes(out: &mut BytesMut, attributes: &PathAttributes, cx: WireContext, small: bool) {
     let start = out.len();
-    if are_small(attributes, cx) {
-        out.put_slice(&[0; SMALL_ROOM]);
+    if small {
+        out.put_slice(&[0; SMALL_ATTRIBUTES]);
     } else {
         make_room(out, start + most_octets_of_all(attributes, cx) + SPARE);
     }

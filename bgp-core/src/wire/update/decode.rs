@@ -29,14 +29,11 @@ impl<'a> Update<'a> {
     #[inline]
     pub fn decode(frame: Frame<'a>, cx: WireContext) -> Result<Self, DecodeError> {
         let mut update = Self { octets: frame.as_bytes(), metadata: UpdateMetadata::new(cx) };
-        if fast_path::read(update.octets, &mut update.metadata).is_none() {
-            update = Self::judge(update.octets, cx)?;
-        }
+        update.metadata.read(update.octets)?;
         Ok(update)
     }
 
     /// Decodes a message that the fast path gave up on.
-    #[inline(never)]
     pub(super) fn judge(octets: &'a [u8], cx: WireContext) -> Result<Self, DecodeError> {
         let Ok((nlri, (withdrawn, attributes))) = sections(octets) else {
             return Err(DecodeError::new(ErrorKind::AttributeList, HEADER_LENGTH));
@@ -101,6 +98,28 @@ impl<'a> Update<'a> {
             Some(error) if withdraw && !reachable => Err(error),
             _ => Ok(self),
         }
+    }
+}
+
+impl UpdateMetadata {
+    /// Reads and judges a message. The metadata must be [`new`](Self::new), and is unspecified after an error.
+    #[inline(always)]
+    pub(super) fn read(&mut self, octets: &[u8]) -> Result<(), DecodeError> {
+        if fast_path::read(octets, self).is_none() {
+            return self.judge(octets);
+        }
+
+        // It was false before. Now the compiler knows that it still is, and a caller of `Update::decode` need not ask
+        // whether the result is an error.
+        self.withdraw = false;
+        Ok(())
+    }
+
+    /// Reads a message that the fast path gave up on.
+    #[inline(never)]
+    fn judge(&mut self, octets: &[u8]) -> Result<(), DecodeError> {
+        *self = Update::judge(octets, self.cx)?.metadata;
+        Ok(())
     }
 }
 

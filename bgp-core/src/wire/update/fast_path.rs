@@ -35,12 +35,10 @@ pub(super) fn read(octets: &[u8], metadata: &mut UpdateMetadata) -> Option<()> {
 
     // The mandatory attributes must be present if there are routes that need them.
     let has_path = index.has_code(AttributeCode::ORIGIN) && index.has_code(AttributeCode::AS_PATH);
-    let complete = if nlri.is_empty() {
-        has_path || !index.has_code(AttributeCode::MP_REACH_NLRI)
-    } else {
-        has_path && index.has_code(AttributeCode::NEXT_HOP)
-    };
-    complete.then_some(())
+    if has_path && (nlri.is_empty() || index.has_code(AttributeCode::NEXT_HOP)) {
+        return Some(());
+    }
+    (nlri.is_empty() && !index.has_code(AttributeCode::MP_REACH_NLRI)).then_some(())
 }
 
 /// Reads the attributes from offset `start` up to the end of `octets`.
@@ -60,12 +58,12 @@ fn attributes_up_to(
 
         match code {
             AttributeCode::ORIGIN => take::<1>(flags, value, at, cx, index)?,
-            AttributeCode::AS_PATH => take::<2>(flags, value, at, cx, index)?,
+            AttributeCode::AS_PATH => take_rare::<2>(flags, value, at, cx, index)?,
             AttributeCode::NEXT_HOP => take::<3>(flags, value, at, cx, index)?,
             AttributeCode::MULTI_EXIT_DISC => take::<4>(flags, value, at, cx, index)?,
             AttributeCode::LOCAL_PREF => take::<5>(flags, value, at, cx, index)?,
             AttributeCode::ATOMIC_AGGREGATE => take::<6>(flags, value, at, cx, index)?,
-            AttributeCode::AGGREGATOR => take::<7>(flags, value, at, cx, index)?,
+            AttributeCode::AGGREGATOR => take_rare::<7>(flags, value, at, cx, index)?,
             AttributeCode::COMMUNITIES => take::<8>(flags, value, at, cx, index)?,
             AttributeCode::MP_REACH_NLRI => {
                 take::<14>(flags, value, at, cx, index)?;
@@ -108,22 +106,16 @@ fn header(octets: &[u8], start: usize) -> Option<(AttributeFlags, AttributeCode,
 /// Returns the offset after those that are as expected. The loop of [`attributes_up_to`] reads the rest.
 #[inline(always)]
 fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut AttributeIndex) -> usize {
-    match octets.get(start..start + 4).and_then(<[u8]>::first_chunk) {
-        Some(origin) if matches!(u32::from_be_bytes(*origin), 0x4001_0100..=0x4001_0102) => {}
-        _ => return start,
+    let Some((at, length, count)) = origin_and_path(octets, start) else { return start };
+    let is_valid = if cx.is_four_octet_as() {
+        is_sequence::<4>(octets, at, length, count)
+    } else {
+        is_sequence::<2>(octets, at, length, count)
+    };
+    if !is_valid {
+        return start;
     }
     index.set(const { IndexSlot::of(AttributeCode::ORIGIN) }, start + 3, 1);
-    let start = start + 4;
-
-    let (at, length) = match header(octets, start) {
-        Some((flags, AttributeCode::AS_PATH, at, length)) if flags.0 & 0xc0 == 0x40 => (at, length),
-        _ => return start,
-    };
-    match octets.get(at..at + length) {
-        Some(path) if cx.is_four_octet_as() && is_sequence::<4>(path) => {}
-        Some(path) if !cx.is_four_octet_as() && is_sequence::<2>(path) => {}
-        _ => return start,
-    }
     index.set(const { IndexSlot::of(AttributeCode::AS_PATH) }, at, length);
     let start = at + length;
 
@@ -135,15 +127,43 @@ fn beginning(octets: &[u8], start: usize, cx: WireContext, index: &mut Attribute
     start + 7
 }
 
-/// Returns true if a path is one sequence of AS numbers of `WIDTH` octets, none of them 0.
+/// Reads a valid ORIGIN, the header of an AS_PATH, and the header of its first segment, which must be a sequence.
+///
+/// Returns the offset and length of the path, and the number of AS numbers in the segment.
 #[inline(always)]
-fn is_sequence<const WIDTH: usize>(path: &[u8]) -> bool {
-    let [2, count, asns @ ..] = path else { return false };
-    if asns.is_empty() || asns.len() != WIDTH * usize::from(*count) {
+fn origin_and_path(octets: &[u8], start: usize) -> Option<(usize, usize, usize)> {
+    /// ORIGIN with a value of 0, and an AS_PATH with its length left open: of one octet, then of two.
+    const SHORT: u64 = u64::from_le_bytes([0x40, 1, 1, 0, 0x40, 2, 0, 2]);
+    const EXTENDED: u64 = u64::from_le_bytes([0x40, 1, 1, 0, 0x50, 2, 0, 0]);
+    const SHORT_MASK: u64 = u64::from_le_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0xff]);
+    const EXTENDED_MASK: u64 = u64::from_le_bytes([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0]);
+    /// The number of bits before the value of ORIGIN.
+    const ORIGIN_AT: u32 = 24;
+
+    let octets = octets.get(start..start + 10)?;
+    let word = u64::from_le_bytes(*octets.first_chunk()?);
+    let [.., i, j] = octets else { return None };
+
+    // The difference is the value of ORIGIN, at most 2, unless another octet differs as well.
+    if (word & SHORT_MASK).wrapping_sub(SHORT).rotate_right(ORIGIN_AT) <= 2 {
+        let length = (word >> 48) & 0xff;
+        return Some((start + 7, length as usize, usize::from(*i)));
+    }
+    if (word & EXTENDED_MASK).wrapping_sub(EXTENDED).rotate_right(ORIGIN_AT) <= 2 && *i == 2 {
+        let length = word.swap_bytes() & 0xffff;
+        return Some((start + 8, length as usize, usize::from(*j)));
+    }
+    None
+}
+
+/// Returns true if a path whose first segment has `count` AS numbers of `WIDTH` octets has nothing else, and none of them
+/// is 0.
+#[inline(always)]
+fn is_sequence<const WIDTH: usize>(octets: &[u8], at: usize, length: usize, count: usize) -> bool {
+    if count == 0 || length != 2 + WIDTH * count {
         return false;
     }
-
-    let mut rest = asns;
+    let Some(mut rest) = octets.get(at + 2..at + length) else { return false };
     while let Some((asn, after)) = rest.split_first_chunk::<WIDTH>() {
         if *asn == [0; WIDTH] {
             return false;
@@ -168,6 +188,29 @@ fn take<const CODE: u8>(
     }
     index.set(slot, at, value.len());
     Some(())
+}
+
+/// Checks an attribute that is not often in this place. If its check were compiled into the loop, values that only it needs
+/// would be computed for every message.
+#[inline(always)]
+fn take_rare<const CODE: u8>(
+    flags: AttributeFlags,
+    value: &[u8],
+    at: usize,
+    cx: WireContext,
+    index: &mut AttributeIndex,
+) -> Option<()> {
+    let slot = const { IndexSlot::of(AttributeCode(CODE)) };
+    if index.has(slot) || !is_valid::<CODE>(flags, value, cx) {
+        return None;
+    }
+    index.set(slot, at, value.len());
+    Some(())
+}
+
+#[inline(never)]
+fn is_valid<const CODE: u8>(flags: AttributeFlags, value: &[u8], cx: WireContext) -> bool {
+    AttributeRule::judge_as::<CODE>(flags, value, cx).is_ok()
 }
 
 /// Checks any other attribute. `seen` has a bit for each code below 64; the result includes this one.

@@ -9,7 +9,8 @@ use super::{Update, UpdateMetadata};
 /// An UPDATE with its own copy of the octets, to store messages or send them to another thread.
 ///
 /// It makes one allocation of the length of the message, and keeps the decoded state: [`view`](Self::view) returns the
-/// UPDATE without decoding it again. To store routes rather than messages, use [`Update::to_attributes_for`]: equal
+/// UPDATE without decoding it again. For a short message, the allocation takes longer than anything else;
+/// [`replace`](Self::replace) reuses it for the next message. To store routes rather than messages, use [`Update::to_attributes_for`]: equal
 /// attributes can be shared.
 ///
 /// ```
@@ -24,7 +25,7 @@ use super::{Update, UpdateMetadata};
 /// ```
 #[derive(Clone, Debug)]
 pub struct OwnedUpdate {
-    octets: Box<[u8]>,
+    octets: Vec<u8>,
     metadata: UpdateMetadata,
 }
 
@@ -34,9 +35,37 @@ impl OwnedUpdate {
     /// # Errors
     ///
     /// The errors of [`Update::decode`]; nothing is copied in that case.
-    #[inline]
+    #[inline(always)]
     pub fn decode(frame: Frame<'_>, cx: WireContext) -> Result<Self, DecodeError> {
         Ok(Update::decode(frame, cx)?.into())
+    }
+
+    /// Decodes an UPDATE and copies it over this one, in the memory that this one has. It allocates only if that is too
+    /// small: a loop that handles one message after the other, or a pool of messages for another thread, soon allocates
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Update::decode`]; this UPDATE stays as it is in that case.
+    ///
+    /// ```
+    /// # use bgp_core::wire::{Frame, MessageLimit, OwnedUpdate, WireContext};
+    /// # let first = [&[0xff; 16][..], &[0, 25, 2, 0, 2, 8, 10, 0, 0]].concat();
+    /// # let second = [&[0xff; 16][..], &[0, 24, 2, 0, 1, 0, 0, 0]].concat();
+    /// # let cx = WireContext::default();
+    /// # let frame = |octets| Frame::split(octets, MessageLimit::Standard).map(Option::unwrap);
+    /// let mut update = OwnedUpdate::decode(frame(&first)?, cx)?;
+    /// update.replace(frame(&second)?, cx)?;
+    /// assert_eq!(update.as_octets(), second);
+    /// # Ok::<(), bgp_core::wire::DecodeError>(())
+    /// ```
+    #[inline(always)]
+    pub fn replace(&mut self, frame: Frame<'_>, cx: WireContext) -> Result<(), DecodeError> {
+        let update = Update::decode(frame, cx)?;
+        self.octets.clear();
+        self.octets.extend_from_slice(update.octets);
+        self.metadata = update.metadata;
+        Ok(())
     }
 
     /// The UPDATE, borrowed from this copy.
@@ -55,7 +84,7 @@ impl OwnedUpdate {
 }
 
 impl From<Update<'_>> for OwnedUpdate {
-    #[inline]
+    #[inline(always)]
     fn from(update: Update<'_>) -> Self {
         Self { octets: update.octets.into(), metadata: update.metadata }
     }

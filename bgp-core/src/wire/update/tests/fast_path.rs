@@ -116,6 +116,23 @@ fn common_messages_are_read_by_the_fast_path() {
     assert!(compare(&update("", path, "180a0001"), narrow).unwrap());
 }
 
+/// The first ten octets are compared as numbers: a change of any of them is still judged.
+#[test]
+fn each_octet_of_the_common_beginning_is_judged_with_every_value() {
+    for path in ["40020602 01 0000fc7c", "5002000602 01 0000fc7c"] {
+        for cx in [external(), external().four_octet_as(false)] {
+            let octets = update("", &format!("40010100 {path} 400304 ac16231a"), "180a0001");
+            for (at, value) in (23..35).flat_map(|at| (0..=255).map(move |value| (at, value))) {
+                let mut octets = octets.clone();
+                octets[at] = value;
+                let frame = Frame::split(&octets, cx.limit()).unwrap().unwrap();
+                let (read, judged) = (Update::decode(frame, cx), Update::judge(&octets, cx));
+                assert_eq!(format!("{read:?}"), format!("{judged:?}"), "{value} at {at}");
+            }
+        }
+    }
+}
+
 /// The lengths of two prefixes are checked in one number: the octet of one must not carry over into the other.
 #[test]
 fn prefixes_checked_in_pairs_give_the_same_result_as_one_by_one() {
