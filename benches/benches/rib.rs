@@ -18,7 +18,7 @@ use benches::tables::{self, Order};
 use bgp_core::peer::{Import, Output, Peer};
 use bgp_core::rib::{LocRib, Path, PathSource, Route, RouteSet};
 use bgp_core::wire::{Community, PathAttributes};
-use bgp_core::{BgpIdentifier, Direction, IpNet, Ipv4Net, PeerType};
+use bgp_core::{Asn, BgpIdentifier, Direction, IpNet, Ipv4Net, PeerType};
 use bytes::BytesMut;
 
 #[global_allocator]
@@ -133,6 +133,7 @@ fn filled(prefixes: u32, peers: u32, meds: bool) -> LocRib<u32> {
         let source = Arc::new(PathSource {
             peer,
             address: address.into(),
+            asn: Asn(64_500),
             identifier: BgpIdentifier(address),
             peer_type: PeerType::External,
         });

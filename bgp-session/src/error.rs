@@ -114,6 +114,12 @@ pub enum SpeakerError {
         /// The reason.
         source: RefreshError,
     },
+    /// The peer gets the [relayed](crate::PeerConfig::relay) routes of other peers, and no others.
+    #[error("peer {peer} gets the routes of other peers, expected one that is given its routes")]
+    PeerRelays {
+        /// The peer.
+        peer: PeerId,
+    },
     /// The peer is disabled, so that it has no session.
     #[error("peer {peer} is disabled, expected one that is enabled")]
     PeerDisabled {

@@ -47,26 +47,26 @@ impl PeerHandle {
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`].
+    /// [`SpeakerError::PeerRelays`], [`SpeakerError::PeerShutDown`].
     ///
     /// # Cancel safety
     ///
     /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn set_routes(&self, routes: impl Into<Arc<RouteSet>>) -> Result<(), SpeakerError> {
-        self.send(Command::SetRoutes(routes.into())).await
+        self.change_routes(Command::SetRoutes(routes.into())).await
     }
 
     /// Announces one more route, or replaces the one for its prefix and path identifier.
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`].
+    /// [`SpeakerError::PeerRelays`], [`SpeakerError::PeerShutDown`].
     ///
     /// # Cancel safety
     ///
     /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn announce(&self, route: Route) -> Result<(), SpeakerError> {
-        self.send(Command::Announce(route)).await
+        self.change_routes(Command::Announce(route)).await
     }
 
     /// Asks the peer to send all its routes of a family again (RFC 2918): a soft reset inbound. If the peer marks the end of
@@ -213,26 +213,26 @@ impl PeerHandle {
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`].
+    /// [`SpeakerError::PeerRelays`], [`SpeakerError::PeerShutDown`].
     ///
     /// # Cancel safety
     ///
     /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn withdraw_path(&self, prefix: IpNet, path_id: u32) -> Result<(), SpeakerError> {
-        self.send(Command::WithdrawPath(prefix, path_id)).await
+        self.change_routes(Command::WithdrawPath(prefix, path_id)).await
     }
 
     /// Withdraws every route for `prefix`.
     ///
     /// # Errors
     ///
-    /// [`SpeakerError::PeerShutDown`].
+    /// [`SpeakerError::PeerRelays`], [`SpeakerError::PeerShutDown`].
     ///
     /// # Cancel safety
     ///
     /// Dropping the future before it is done takes back the request: nothing changes.
     pub async fn withdraw(&self, prefix: IpNet) -> Result<(), SpeakerError> {
-        self.send(Command::Withdraw(prefix)).await
+        self.change_routes(Command::Withdraw(prefix)).await
     }
 
     /// Ends the session with Cease / Administrative Shutdown and a text for the peer's operator (RFC 9003; empty for
@@ -478,6 +478,13 @@ impl PeerHandle {
             // The task drops its end of the channel last.
             while self.status.changed().await.is_ok() {}
         }
+    }
+
+    async fn change_routes(&self, command: Command) -> Result<(), SpeakerError> {
+        if self.status.borrow().relay.is_some() {
+            return Err(SpeakerError::PeerRelays { peer: self.id });
+        }
+        self.send(command).await
     }
 
     pub(crate) async fn send(&self, command: Command) -> Result<(), SpeakerError> {

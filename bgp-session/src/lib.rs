@@ -78,7 +78,9 @@ mod monitoring;
 mod range;
 mod recorder;
 mod registry;
+mod relay;
 pub mod rpki;
+mod shared_routes;
 mod socket;
 mod speaker;
 mod status;
@@ -118,8 +120,8 @@ pub use bgp_core::{
         PeerTimer, PrefixLimit, PrefixLimits, RefreshError, RunningTimer, TakesEffect, Timed,
     },
     rib::{
-        InPage, InRoute, Nlri, OutPage, OutRoute, OutRouteState, Route, RouteSet, Unsendable,
-        UnsendableRoute, family_of,
+        InPage, InRoute, Nlri, OutPage, OutRoute, OutRouteState, Relay, Route, RouteSet,
+        Unsendable, UnsendableRoute, family_of,
     },
     wire::{
         AddPathMode, Aggregator, AsPath, AsPathSegment, Capability, CeaseSubcode, Community,

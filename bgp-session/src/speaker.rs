@@ -31,6 +31,7 @@ use crate::{
     listener,
     monitoring::{Interest, Monitoring, PeerMonitor},
     registry::{NewPeer, Registry},
+    relay::Relays,
     rpki::OriginValidation,
     socket,
     table::Table,
@@ -117,6 +118,7 @@ impl SpeakerBuilder {
                 open,
                 drain: watch::Sender::default(),
                 events: broadcast::Sender::new(self.event_capacity),
+                relays: Arc::new(Relays::new(Arc::clone(&table))),
                 table,
                 monitoring: Arc::default(),
                 bfd: Bfd::default(),
@@ -364,6 +366,7 @@ pub(crate) struct SpeakerInner {
     events: broadcast::Sender<Event>,
     table: Arc<Table>,
     monitoring: Arc<Monitoring>,
+    relays: Arc<Relays>,
     bfd: Bfd,
     origin_validation: OriginValidation,
 }
@@ -394,6 +397,7 @@ impl SpeakerInner {
             stop: receive_stop,
             drain: Watched::new(&self.drain),
             vrps: Watched::new(self.origin_validation.watch()),
+            relays: Arc::clone(&self.relays),
         };
         let events = self.events.clone();
         let monitor = PeerMonitor::new(peer, Arc::clone(&self.monitoring));

@@ -9,6 +9,7 @@ use bgp_core::{
     Direction,
     fsm::{DownReason, Negotiated, RemoteAs, StateKind},
     peer::{Endpoints, LastMessages, PeerStats, PeerTimer, RunningTimer},
+    rib::Relay,
 };
 
 use crate::{DrainStage, PeerId, bfd, clock};
@@ -21,6 +22,8 @@ pub struct PeerStatus {
     pub peer: PeerId,
     /// The AS expected of the peer.
     pub remote_as: RemoteAs,
+    /// The way in which the routes of other peers are [relayed](crate::PeerConfig::relay) to this one, if they are.
+    pub relay: Option<Relay>,
     /// True if a handle has [disabled](crate::PeerHandle::disable) the peer.
     pub disabled: bool,
     /// The text with which the peer was disabled, while it is; empty for none. The peer's operator got it only if there was a

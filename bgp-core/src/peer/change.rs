@@ -79,7 +79,10 @@ impl PeerSettings {
                 policies: AtOnce,
                 // The peer does not repeat the routes that we have dropped.
                 import: if new.import == Import::Keep { Reset } else { AtOnce },
+                relay: AtOnce,
+                shared_networks: AtOnce,
                 // As with a policy, the peer is asked for its routes again.
+                allow_any_first_as: AtOnce,
                 allow_as_sets: AtOnce,
                 allow_martian_next_hops: AtOnce,
                 maximum_prefixes: AtOnce,

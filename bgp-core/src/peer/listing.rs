@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::fsm::Negotiated;
 use crate::peer::Peer;
 use crate::peer::unsendable::reason_for;
-use crate::rib::{ExportRules, Nlri, OutPage, OutRoute, OutRouteState, family_of};
+use crate::rib::{Nlri, OutPage, OutRoute, OutRouteState, family_of};
 use crate::wire::PathAttributes;
 
 impl Peer {
@@ -32,9 +32,7 @@ impl Peer {
             return page;
         };
 
-        let export = ExportRules::new(negotiated, endpoints.local.ip())
-            .next_hops(self.settings.next_hops)
-            .draining(self.draining);
+        let export = self.export_rules(negotiated, endpoints.local.ip());
         // Adjacent routes mostly share their attributes.
         let mut last: Option<(Arc<PathAttributes>, Arc<PathAttributes>)> = None;
         for route in &mut page.routes {

@@ -25,6 +25,7 @@ mod prefix_limit;
 mod receive;
 mod received_rib;
 mod refresh;
+mod relay;
 mod retention;
 mod routes;
 mod settings;
@@ -89,6 +90,8 @@ pub struct Peer {
     draining: bool,
     /// All routes that the peer is given, if an export policy changes them for the Adj-RIB-Out.
     originated: Option<RouteSet>,
+    /// True if the session has begun and the relayed routes are not known yet, so that End-of-RIB has to wait.
+    awaits_relayed: bool,
     /// Families that the peer will be asked to send again (RFC 2918).
     refresh_due: BTreeSet<AfiSafi>,
     /// The end of our own restart. Until then our OPEN carries the R bit, and End-of-RIB waits for routes (RFC 4724).
@@ -131,6 +134,7 @@ impl Peer {
             unsendable: UnsendableRecord::default(),
             draining: false,
             originated: None,
+            awaits_relayed: false,
             refresh_due: BTreeSet::new(),
             restarting: None,
             retention: Retention::default(),
@@ -450,6 +454,7 @@ impl Peer {
         self.encoded.forget();
         self.next_advertisement = None;
         self.begin_unsendable();
+        self.begin_relay();
 
         self.outputs.push_back(Output::Up(negotiated.clone()));
         self.resume_routes(now, &negotiated);
@@ -469,6 +474,7 @@ impl Peer {
         self.warned.clear();
         self.refresh_due.clear();
         self.adj_rib_out.session_down();
+        self.end_relay();
         self.end_unsendable();
         self.encoded.forget();
         self.retain_routes(now, reason);

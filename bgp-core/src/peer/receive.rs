@@ -261,6 +261,7 @@ impl Peer {
         let import = ImportRules::new(negotiated, local)
             .next_hops(self.settings.next_hops)
             .allow_martian_next_hops(self.settings.allow_martian_next_hops)
+            .allow_any_first_as(self.settings.allow_any_first_as)
             .allow_as_sets(self.settings.allow_as_sets);
         if let Err(reason) = import.apply(&mut attributes) {
             debug!(%reason, %family, "routes not used");

@@ -87,13 +87,13 @@ impl Peer {
     /// Allows End-of-RIB, because the first routes are known.
     fn release_end_of_rib(&mut self) {
         if self.restarting.is_some() {
-            self.adj_rib_out.hold_end_of_rib(false);
+            self.adj_rib_out.hold_end_of_rib(self.awaits_relayed);
         }
     }
 
     pub(super) fn end_restart(&mut self, now: Instant) {
         if self.restarting.take_if(|deadline| *deadline <= now).is_some() {
-            self.adj_rib_out.hold_end_of_rib(false);
+            self.adj_rib_out.hold_end_of_rib(self.awaits_relayed);
             self.set_restarting(false);
         }
     }
@@ -108,7 +108,9 @@ impl Peer {
     /// Applies changed settings to routes: the export policy may select other routes, and next hops may differ.
     pub(super) fn settings_changed(&mut self, before: &PeerSettings) {
         let new = self.settings.policies.export.clone();
-        if before.policies.export != new {
+        if before.relay.is_some() || self.settings.relay.is_some() {
+            self.relay_changed(before);
+        } else if before.policies.export != new {
             let routes = self.routes();
             self.originated = None;
             // Not by `set_routes`, which would allow End-of-RIB: the embedder has not given any routes.
@@ -130,9 +132,10 @@ impl Peer {
 
         // Routes that the old policy rejected or changed have to be requested again (RFC 2918).
         let settings = &self.settings;
-        let as_sets = before.allow_as_sets != settings.allow_as_sets;
-        let martians = before.allow_martian_next_hops != settings.allow_martian_next_hops;
-        if as_sets || martians || before.policies.import != self.settings.policies.import {
+        let rules = before.allow_as_sets != settings.allow_as_sets
+            || before.allow_martian_next_hops != settings.allow_martian_next_hops
+            || before.allow_any_first_as != settings.allow_any_first_as;
+        if rules || before.policies.import != settings.policies.import {
             if !self.keeps_unfiltered() {
                 self.adj_rib_in.forget_unfiltered();
             }

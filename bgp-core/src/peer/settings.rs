@@ -5,9 +5,12 @@
 
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::fsm::{FsmConfig, RemoteAs};
 use crate::peer::PrefixLimits;
 use crate::policy::{NextHops, Policies};
+use crate::rib::Relay;
 use crate::{Asn, BgpIdentifier};
 
 /// The configuration of one peer.
@@ -39,6 +42,16 @@ pub struct PeerSettings {
     pub policies: Policies,
     /// The treatment of the routes that the peer sends. Default: [`Import::Drop`].
     pub import: Import,
+    /// The way in which the routes of other peers are passed on to this one. The peer then gets only these, through
+    /// [`Peer::set_relayed`](crate::peer::Peer::set_relayed). Default `None`: it gets the routes of
+    /// [`Peer::set_routes`](crate::peer::Peer::set_routes), and no others.
+    pub relay: Option<Relay>,
+    /// The networks that we share with the peer. A relayed route keeps a next hop in one of them, which the peer reaches without
+    /// us (RFC 4271, section 5.1.3). With 0.0.0.0/0 and ::/0 next hops are never changed. Default: none.
+    pub shared_networks: Vec<IpNet>,
+    /// Keeps routes of an external peer whose path does not begin with its AS, as those of a route server. Default `false`: they
+    /// are treated as withdrawn, unless our role is that of a route server's client.
+    pub allow_any_first_as: bool,
     /// Keeps routes whose path has an AS_SET or AS_CONFED_SET. Default `false`: they are treated as withdrawn
     /// (RFC 9774).
     pub allow_as_sets: bool,
@@ -83,6 +96,9 @@ impl PeerSettings {
             next_hops: NextHops::default(),
             policies: Policies::default(),
             import: Import::Drop,
+            relay: None,
+            shared_networks: Vec::new(),
+            allow_any_first_as: false,
             allow_as_sets: false,
             allow_martian_next_hops: false,
             maximum_prefixes: PrefixLimits::none(),

@@ -1,5 +1,6 @@
 //! Sent octets: encodes one message at a time, when the socket has room.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,8 +8,8 @@ use bytes::BytesMut;
 
 use crate::AfiSafi;
 use crate::Direction;
-use crate::fsm::{Control, StateKind, after};
-use crate::peer::Peer;
+use crate::fsm::{Control, Negotiated, StateKind, after};
+use crate::peer::{Peer, PeerSettings};
 use crate::rib::{ExportRules, Pending, Unsendable};
 use crate::wire::{
     AttributeBlock, MessageType, NextHop, PathAttributes, RouteRefresh, RouteRefreshSubtype,
@@ -91,12 +92,8 @@ impl Peer {
                     let mut unsendable = Unsendable::TooLong { limit: cx.limit().octets() };
                     if !self.encoded.is(family, attributes) {
                         let Some(endpoints) = connection.endpoints else { return false };
-                        let export = ExportRules::new(negotiated, endpoints.local.ip());
-                        let exported = export
-                            .next_hops(self.settings.next_hops)
-                            .draining(self.draining)
-                            .apply(attributes, family);
-                        match exported {
+                        let export = self.export_rules(negotiated, endpoints.local.ip());
+                        match export.apply(attributes, family) {
                             Ok(exported) => self.encoded.encode(family, attributes, &exported, cx),
                             Err(why) => {
                                 self.encoded.forget();
@@ -117,6 +114,21 @@ impl Peer {
             self.stats.sent.count(MessageType::Update);
             return true;
         }
+    }
+
+    /// The rules that the session applies to each route.
+    pub(super) fn export_rules<'a>(
+        &'a self,
+        negotiated: &'a Negotiated,
+        local: IpAddr,
+    ) -> ExportRules<'a> {
+        let PeerSettings { next_hops, relay, policies, shared_networks, .. } = &self.settings;
+        let rules = ExportRules::new(negotiated, local)
+            .next_hops(*next_hops)
+            .draining(self.draining)
+            .relay(*relay);
+        // An export policy was given prepared routes, and may have set the same attributes again.
+        if policies.export.is_none() { rules.prepare_relayed(shared_networks) } else { rules }
     }
 
     fn send_unreach(&mut self, family: AfiSafi, cx: WireContext, out: &mut BytesMut) {

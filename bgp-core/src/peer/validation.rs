@@ -74,7 +74,8 @@ impl Peer {
             self.validation.look_again(if many { all.to_vec() } else { changed });
         }
 
-        if let Some(policy) = export {
+        // The driver has a group for relayed routes, whose rules have changed.
+        if let Some(policy) = export.filter(|_| self.settings.relay.is_none()) {
             let routes = self.routes();
             let passed = self.exported(&policy, &routes);
             self.change_routes(|peer| peer.adj_rib_out.set(&passed));

@@ -176,6 +176,7 @@ mod tests {
         let source = PathSource {
             peer,
             address: address.into(),
+            asn: Asn(64_500),
             identifier: BgpIdentifier(address),
             peer_type: PeerType::External,
         };

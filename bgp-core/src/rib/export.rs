@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::fsm::{LocalAs, Negotiated, SentPath};
 use crate::policy::NextHops;
+use crate::rib::Relay;
 use crate::wire::{Community, NextHop, PathAttributes, Role};
 use crate::{Afi, AfiSafi, Asn, PeerType};
 
@@ -20,6 +21,9 @@ pub struct ExportRules<'a> {
     local_address: IpAddr,
     next_hops: NextHops,
     draining: bool,
+    relay: Option<Relay>,
+    /// The networks that we share with the peer, if the routes are still as their peers sent them.
+    shared_networks: Option<&'a [IpNet]>,
 }
 
 /// The reason why a route cannot be sent on a session.
@@ -115,7 +119,14 @@ impl<'a> ExportRules<'a> {
     /// The rules of a session with these parameters whose local end is `local_address`.
     #[must_use]
     pub fn new(negotiated: &'a Negotiated, local_address: IpAddr) -> Self {
-        Self { negotiated, local_address, next_hops: NextHops::default(), draining: false }
+        Self {
+            negotiated,
+            local_address,
+            next_hops: NextHops::default(),
+            draining: false,
+            relay: None,
+            shared_networks: None,
+        }
     }
 
     /// Sets the next hops of routes that have none of their own.
@@ -133,11 +144,27 @@ impl<'a> ExportRules<'a> {
         self
     }
 
+    /// Treats the routes as those of other peers, which are passed on in this way. So an external client of a route server does not
+    /// get our AS in the path. Default: the routes are our own.
+    #[must_use]
+    pub fn relay(mut self, relay: Option<Relay>) -> Self {
+        self.relay = relay;
+        self
+    }
+
+    /// Also removes what [`Relay::prepare`] removes, before everything else. `shared_networks` are the networks that we share with
+    /// the peer. Without this call, that has been done before an export policy.
+    #[must_use]
+    pub fn prepare_relayed(mut self, shared_networks: &'a [IpNet]) -> Self {
+        self.shared_networks = Some(shared_networks);
+        self
+    }
+
     /// The attributes to send for a route with `attributes` to a prefix of `family`.
     ///
-    /// An external peer gets our AS before the path, and neither LOCAL_PREF nor the attributes of route reflection. With a
-    /// role it gets ONLY_TO_CUSTOMER by RFC 9234, section 5. An internal peer always gets LOCAL_PREF, which is 100 if the
-    /// route has none.
+    /// An external peer gets our AS before the path, unless it is the client of a route server, and neither LOCAL_PREF nor the
+    /// attributes of route reflection. With a role it gets ONLY_TO_CUSTOMER by RFC 9234, section 5. An internal peer always
+    /// gets LOCAL_PREF, which is 100 if the route has none.
     ///
     /// # Errors
     ///
@@ -147,7 +174,12 @@ impl<'a> ExportRules<'a> {
         attributes: &PathAttributes,
         family: AfiSafi,
     ) -> Result<PathAttributes, Unsendable> {
-        let next_hop = attributes.next_hop.unwrap_or_else(|| self.next_hop(family));
+        let mut sent = attributes.clone();
+        if let (Some(relay), Some(shared)) = (self.relay, self.shared_networks) {
+            relay.prepare(&mut sent, self.negotiated.peer_type, shared);
+        }
+
+        let next_hop = sent.next_hop.unwrap_or_else(|| self.next_hop(family));
         let fits = match next_hop {
             NextHop::V4(_) => family.afi == Afi::IPV4,
             NextHop::V6 { .. } => {
@@ -157,11 +189,8 @@ impl<'a> ExportRules<'a> {
         if !fits {
             return Err(Unsendable::NextHopFamily { family, next_hop: next_hop.address() });
         }
-        let only_to_customer = self.only_to_customer(attributes)?;
-
-        let mut sent = attributes.clone();
+        sent.only_to_customer = self.only_to_customer(attributes)?;
         sent.next_hop = Some(next_hop);
-        sent.only_to_customer = only_to_customer;
         if self.draining {
             sent.local_pref = Some(0);
             if !sent.communities.contains(&Community::GRACEFUL_SHUTDOWN) {
@@ -180,16 +209,21 @@ impl<'a> ExportRules<'a> {
 
     /// Applies the rules for external peers.
     fn prepare_external(&self, sent: &mut PathAttributes) {
+        if !self.relay.is_some_and(|relay| relay.is_transparent(PeerType::External)) {
+            self.prepend_local_as(sent);
+        }
+        sent.local_pref = None;
+        sent.originator_id = None;
+        sent.cluster_list.clear();
+    }
+
+    fn prepend_local_as(&self, sent: &mut PathAttributes) {
         if let Some(LocalAs { speaker_asn, sent: SentPath::BothAses, .. }) =
             self.negotiated.local_as
         {
             sent.as_path.prepend(speaker_asn, 1);
         }
         sent.as_path.prepend(self.negotiated.local_asn, 1);
-
-        sent.local_pref = None;
-        sent.originator_id = None;
-        sent.cluster_list.clear();
     }
 
     /// The next hop of a route that has none of its own: the configured one, or our end of the session.
@@ -237,6 +271,7 @@ mod tests {
     use super::*;
     use crate::BgpIdentifier;
     use crate::fsm::{Fsm, FsmConfig};
+    use crate::wire::AsPath;
 
     fn negotiated(change: impl FnOnce(&mut Negotiated)) -> Negotiated {
         let mut negotiated = Fsm::negotiated_for_tests(
@@ -293,6 +328,41 @@ mod tests {
             assert_eq!(send(role, &plain), Ok(of_plain), "{role:?}");
             assert_eq!(send(role, &marked), of_marked, "{role:?}");
         }
+    }
+
+    #[test]
+    fn a_relayed_route_is_changed_by_a_router_and_not_by_a_route_server() {
+        let received = PathAttributes {
+            as_path: AsPath::sequence([Asn(1), Asn(2)]),
+            next_hop: Some("10.0.0.9".parse::<IpAddr>().expect("an address").into()),
+            med: Some(5),
+            local_pref: Some(200),
+            ..PathAttributes::default()
+        };
+        let send = |relay, peer_type, shared: &[IpNet]| {
+            let negotiated = negotiated(|it| it.peer_type = peer_type);
+            let export = ExportRules::new(&negotiated, "10.0.0.1".parse().expect("an address"));
+            let export = export.relay(Some(relay)).prepare_relayed(shared);
+            let sent = export.apply(&received, AfiSafi::IPV4_UNICAST).expect("it fits");
+            let next_hop = sent.next_hop.expect("one is always sent").to_string();
+            (sent.as_path.to_string(), next_hop, sent.med, sent.local_pref)
+        };
+        let expect = |path: &str, next_hop: &str, med, local_pref| {
+            (path.to_owned(), next_hop.to_owned(), med, local_pref)
+        };
+        let (router, server) = (Relay::Router, Relay::RouteServer);
+        let (external, internal) = (PeerType::External, PeerType::Internal);
+        let link = ["10.0.0.0/24".parse().expect("a prefix")];
+
+        let by_router = expect("64636 1 2", "10.0.0.1", None, None);
+        assert_eq!(send(router, external, &[]), by_router);
+        let third_party = expect("64636 1 2", "10.0.0.9", None, None);
+        assert_eq!(send(router, external, &link), third_party);
+        assert_eq!(send(server, external, &[]), expect("1 2", "10.0.0.9", Some(5), None));
+        // To the own AS: RFC 4271, section 5.1.3.
+        let to_own_as = expect("1 2", "10.0.0.9", Some(5), Some(200));
+        assert_eq!(send(router, internal, &[]), to_own_as);
+        assert_eq!(send(server, internal, &[]), to_own_as);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub struct ImportRules<'a> {
     next_hops: NextHops,
     allow_as_sets: bool,
     allow_martian_next_hops: bool,
+    any_first_as: bool,
 }
 
 /// The reason why a received route is not used.
@@ -63,6 +64,7 @@ impl<'a> ImportRules<'a> {
             next_hops: NextHops::default(),
             allow_as_sets: false,
             allow_martian_next_hops: false,
+            any_first_as: false,
         }
     }
 
@@ -78,6 +80,14 @@ impl<'a> ImportRules<'a> {
     #[must_use]
     pub fn allow_martian_next_hops(mut self, allow: bool) -> Self {
         self.allow_martian_next_hops = allow;
+        self
+    }
+
+    /// Accepts paths of an external peer that do not begin with its AS, as those of a route server (RFC 7947, section 2.2.2.1). By
+    /// default they are rejected, unless our role is that of a route server's client.
+    #[must_use]
+    pub fn allow_any_first_as(mut self, allow: bool) -> Self {
+        self.any_first_as = allow;
         self
     }
 
@@ -100,7 +110,9 @@ impl<'a> ImportRules<'a> {
         let external = self.negotiated.peer_type == PeerType::External;
         let path = &attributes.as_path;
 
-        if external && path.first_as() != Some(remote_asn) {
+        let any_first_as =
+            self.any_first_as || self.negotiated.local_role == Some(Role::ROUTE_SERVER_CLIENT);
+        if external && !any_first_as && path.first_as() != Some(remote_asn) {
             return Err(Rejected::FirstAs);
         }
         let has_speaker = local_as.is_some_and(|local_as| path.contains(local_as.speaker_asn));
@@ -203,6 +215,21 @@ mod tests {
         let next_hop = Some("10.0.0.1".parse::<IpAddr>().expect("an address").into());
         let own = PathAttributes { next_hop, ..path(&[64635]) };
         assert_eq!(import(|_| (), own), Err(Rejected::OwnNextHop));
+    }
+
+    #[test]
+    fn a_client_of_a_route_server_accepts_any_first_as() {
+        let config = FsmConfig::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), PEER);
+        let negotiated = Fsm::negotiated_for_tests(&config, PEER);
+        let local = "10.0.0.1".parse().expect("an address");
+        let apply = |allow| {
+            let import = ImportRules::new(&negotiated, local).allow_any_first_as(allow);
+            import.apply(&mut path(&[1, 2]))
+        };
+        assert_eq!((apply(false), apply(true)), (Err(Rejected::FirstAs), Ok(())));
+        let client = |it: &mut Negotiated| it.local_role = Some(Role::ROUTE_SERVER_CLIENT);
+        assert!(import(client, path(&[1, 2])).is_ok());
+        assert_eq!(import(client, path(&[1, 64636])), Err(Rejected::Loop));
     }
 
     #[test]

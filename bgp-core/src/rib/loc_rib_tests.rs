@@ -25,8 +25,13 @@ fn path(peer: u16, asn: u32, med: u32, local_pref: u32, internal: bool) -> Path<
     let [high, low] = peer.to_be_bytes();
     let address = Ipv4Addr::new(10, 0, high, low);
     let peer_type = if internal { PeerType::Internal } else { PeerType::External };
-    let source =
-        PathSource { peer, address: address.into(), identifier: BgpIdentifier(address), peer_type };
+    let source = PathSource {
+        peer,
+        address: address.into(),
+        asn: Asn(64_500),
+        identifier: BgpIdentifier(address),
+        peer_type,
+    };
     Path { source: Arc::new(source), path_id: 0, attributes: Arc::new(attributes) }
 }
 

@@ -22,6 +22,8 @@ mod loc_rib;
 mod nlri;
 mod path;
 mod ranking;
+mod relay;
+mod relay_group;
 mod route;
 mod route_attributes;
 mod table;
@@ -40,6 +42,8 @@ pub(crate) use self::interner::Interner;
 pub use self::loc_rib::{LocRib, LocRibDifferences, LocRibIter};
 pub use self::nlri::Nlri;
 pub use self::path::{Path, PathSource};
+pub use self::relay::Relay;
+pub use self::relay_group::{RelayGroup, RelayRules};
 pub use self::route::{Route, RouteIter, RouteSet};
 
 use ipnet::IpNet;

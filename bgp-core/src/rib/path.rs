@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::wire::PathAttributes;
-use crate::{BgpIdentifier, PeerType};
+use crate::{Asn, BgpIdentifier, PeerType};
 
 /// One peer's path to a prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct PathSource<K> {
     pub peer: K,
     /// The address of the peer.
     pub address: IpAddr,
+    /// The AS of the peer. Only policies compare it.
+    pub asn: Asn,
     /// The BGP Identifier of the peer.
     pub identifier: BgpIdentifier,
     /// Internal or external.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::wire::PathAttributes;
-use crate::{BgpIdentifier, PeerType};
+use crate::{Asn, BgpIdentifier, PeerType};
 
 const FAMILIES: [AfiSafi; 1] = [AfiSafi::IPV4_UNICAST];
 const TOO_LONG: Unsendable = Unsendable::TooLong { limit: 4_096 };
@@ -438,6 +438,7 @@ fn the_loc_rib_follows_its_peers() {
         source: Arc::new(PathSource {
             peer,
             address: Ipv4Addr::new(172, 22, 35, peer).into(),
+            asn: Asn(64_500),
             identifier: BgpIdentifier(Ipv4Addr::new(172, 22, 35, peer)),
             peer_type: PeerType::External,
         }),

@@ -6,6 +6,7 @@ use bgp_core::{
     Asn, BgpIdentifier,
     fsm::{LocalAs, ReceivedPath, RemoteAs, SentPath},
     peer::{Import, PeerSettings},
+    rib::Relay,
 };
 
 /// The configuration of the core's peer, as far as it is known before there is a speaker.
@@ -64,6 +65,10 @@ impl ProtocolConfig {
 
     pub(crate) fn import(&self) -> Import {
         self.settings.import
+    }
+
+    pub(crate) fn relay(&self) -> Option<Relay> {
+        self.settings.relay
     }
 
     pub(crate) fn remote_as(&self) -> RemoteAs {

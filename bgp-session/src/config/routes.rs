@@ -9,7 +9,9 @@ use std::{
 use bgp_core::{
     peer::{PrefixLimit, PrefixLimits},
     policy::Policy,
+    rib::Relay,
 };
+use ipnet::IpNet;
 
 use crate::{Import, PeerConfig};
 
@@ -29,6 +31,15 @@ impl PeerConfig {
     pub fn import_policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.protocol.settings.policies.import = Some(policy.into());
         self.import(Import::Keep)
+    }
+
+    /// Keeps routes whose path does not begin with the AS of the peer, if routes are kept at all: a route server does not add its
+    /// AS (RFC 7947). Default: they are treated as withdrawn, unless our [`role`](Self::role) is that of a route server's
+    /// client. After a change the speaker asks the peer for its routes again.
+    #[must_use]
+    pub fn allow_any_first_as(mut self) -> Self {
+        self.protocol.settings.allow_any_first_as = true;
+        self
     }
 
     /// Keeps routes whose path has an AS_SET or AS_CONFED_SET, if routes are kept at all. Default: they are treated as
@@ -81,6 +92,41 @@ impl PeerConfig {
     #[must_use]
     pub fn export_policy(mut self, policy: impl Into<Arc<Policy>>) -> Self {
         self.protocol.settings.policies.export = Some(policy.into());
+        self
+    }
+
+    /// Relays the routes of the other peers to this one: those that [`import`](Self::import)`(Import::Keep)` or an import policy
+    /// keeps. [`export_policy`](Self::export_policy) selects and changes them, and is the one that RFC 8212 asks for. A
+    /// [`Relay::RouteServer`] chooses among all paths that the policy of this client accepts. Peers with equal policies
+    /// share one table; give them one `Arc`.
+    ///
+    /// The peer gets these routes only, so that [`PeerHandle::set_routes`](crate::PeerHandle::set_routes) and its like refuse
+    /// routes. Default: no routes are relayed. A change takes effect at once.
+    ///
+    /// A new session gets the whole table, then End-of-RIB. Routes of a peer that restarts gracefully stay while they are kept.
+    /// If we have [`restarted`](Self::restarted) ourselves, End-of-RIB waits for the restart time, because the other peers have
+    /// yet to send their routes again.
+    ///
+    /// ```
+    /// use bgp_session::{Asn, Import, PeerConfig, Relay};
+    ///
+    /// let client: std::net::IpAddr = "192.0.2.1".parse()?;
+    /// let config = PeerConfig::new(client, Asn(64_500)).import(Import::Keep).relay(Relay::RouteServer);
+    /// # let _ = config;
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub fn relay(mut self, relay: Relay) -> Self {
+        self.protocol.settings.relay = Some(relay);
+        self
+    }
+
+    /// Names a network that we share with the peer. A relayed route keeps a next hop in it, since the peer reaches that without
+    /// us (a third-party next hop, RFC 4271 section 5.1.3). With 0.0.0.0/0 and ::/0 next hops are never changed. May be
+    /// called again for more networks. Default: an external peer gets our address, unless we are a route server.
+    #[must_use]
+    pub fn shared_network(mut self, network: IpNet) -> Self {
+        self.protocol.settings.shared_networks.push(network);
         self
     }
 

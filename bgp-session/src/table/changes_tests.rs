@@ -26,6 +26,7 @@ fn change(table: &Table, peer: u8, routes: &[(u8, u32)]) {
     let source = PathSource {
         peer: id,
         address: id.address(),
+        asn: Asn(64_500),
         identifier: BgpIdentifier::new(192, 0, 2, peer),
         peer_type: PeerType::External,
     };
@@ -139,6 +140,7 @@ async fn the_routes_of_a_peer_are_removed_in_slices() {
         let source = PathSource {
             peer: id,
             address: id.address(),
+            asn: Asn(64_500),
             identifier: BgpIdentifier::new(192, 0, 2, peer),
             peer_type: PeerType::External,
         };

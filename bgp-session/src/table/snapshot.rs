@@ -13,7 +13,7 @@ use crate::PeerId;
 #[derive(Clone, Debug, Default)]
 pub struct LocRibSnapshot {
     pub(super) version: u64,
-    pub(super) rib: LocRib<PeerId>,
+    pub(crate) rib: LocRib<PeerId>,
 }
 
 impl LocRibSnapshot {

@@ -10,7 +10,7 @@ use bgp_core::{
 
 use super::PeerTask;
 use crate::{
-    OperatorAction, PeerConfig, SpeakerError, Updated, clock,
+    DrainStage, OperatorAction, PeerConfig, SpeakerError, Updated, clock,
     command::{Command, RefreshAnswer},
     config::{self, ResetPolicy},
     registry::Registration,
@@ -112,6 +112,7 @@ impl PeerTask {
         self.config = config;
         self.peer.reconfigure(now, settings);
         self.follow_bfd_config();
+        self.follow_relay();
         self.reports.monitor.routes_out_changed();
 
         if needs_reset && established && resets == ResetPolicy::IfNeeded {
@@ -127,8 +128,12 @@ impl PeerTask {
     /// Applies the current stage of the speaker's drain.
     pub(super) fn drain(&mut self) {
         let stage = self.inputs.drain.take();
+        let before = self.originated.stage();
         if self.originated.enter(stage, &mut self.peer) {
             self.reports.draining(stage);
+            if before == DrainStage::Withdrawn {
+                self.relay_after_drain();
+            }
         }
     }
 }

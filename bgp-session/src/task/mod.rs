@@ -25,16 +25,19 @@ use crate::{
     command::{Command, SessionEnd},
     monitoring::PeerTables,
     registry::Registration,
+    relay::Relays,
     table::WorkPermit,
     watched::Watched,
 };
 
+mod backlog;
 mod bfd;
 mod change;
 mod connection;
 mod early_start;
 mod originated;
 mod outbox;
+mod relay;
 mod reports;
 mod sent;
 mod session_log;
@@ -46,15 +49,13 @@ pub(crate) use reports::{Reports, first_status};
 use connection::{Connection, Connections, transport_error};
 use early_start::EarlyStart;
 use originated::Originated;
+use relay::Relaying;
 use reports::SessionFacts;
 use sent::SentRequests;
 use wake::{Alarm, AwaitedPermit, Wake};
 
 /// The number of accepted connections that may wait for a peer's task.
 pub(crate) const WAITING_CONNECTIONS: usize = 4;
-
-/// The most octets of messages that a task handles with one work permit: some 1,000 routes.
-const MOST_OCTETS: usize = 4 * 1_024;
 
 /// The most routes of a page of the Adj-RIB-In or the Adj-RIB-Out.
 const MOST_LISTED: usize = 1_024;
@@ -64,12 +65,6 @@ enum PageRequest {
     In(Option<Nlri>, usize, oneshot::Sender<InPage>),
     Out(Option<Nlri>, usize, oneshot::Sender<OutPage>),
 }
-
-/// The most routes that a task judges again with one work permit.
-const MOST_REVALIDATED: usize = 1_024;
-
-/// The most octets that a task handles without a work permit: KEEPALIVEs, a few routes.
-const FEW_OCTETS: usize = 512;
 
 /// The longest wait for the peer to close its end of a connection.
 const PEER_CLOSES: Duration = Duration::from_secs(1);
@@ -84,6 +79,7 @@ pub(crate) struct PeerTask {
     speaker: (Asn, BgpIdentifier),
     peer: Peer,
     originated: Originated,
+    relaying: Relaying,
     connector: Arc<dyn Connector>,
     connecting: Option<Connecting>,
     connections: Connections,
@@ -119,6 +115,7 @@ pub(crate) struct Inputs {
     pub(crate) drain: Watched<DrainStage>,
     /// The VRPs for origin validation.
     pub(crate) vrps: Watched<VrpTable>,
+    pub(crate) relays: Arc<Relays>,
 }
 
 impl PeerTask {
@@ -136,6 +133,7 @@ impl PeerTask {
             speaker,
             peer: Peer::new(settings),
             originated: Originated::default(),
+            relaying: Relaying::new(Arc::clone(&inputs.relays)),
             connector,
             connecting: None,
             connections: Connections::default(),
@@ -268,7 +266,8 @@ impl PeerTask {
                 self.drain();
                 self.reports.monitor.routes_out_changed();
             }
-            Wake::Vrps => self.peer.set_vrps(&self.inputs.vrps.take()),
+            Wake::Vrps => self.vrps_changed(),
+            Wake::Relayed => self.relay(),
             Wake::Bfd(transition) => self.bfd_changed(transition),
             Wake::BfdStatus => self.reports.bfd_problem(self.bfd.problem().as_deref()),
             Wake::Deadline => {
@@ -405,10 +404,12 @@ impl PeerTask {
                 Output::Up(negotiated) => {
                     self.reports.monitor.up(&negotiated, self.peer.session_start());
                     self.reports.up(*negotiated);
+                    self.begin_relay();
                 }
                 Output::Down(reason) => {
                     self.reports.monitor.down(&reason);
                     self.reports.down(reason);
+                    self.follow_relay();
                 }
                 Output::Failed(reason) => self.reports.failed(reason),
                 Output::PrefixWarning { family, held, limit } => {
@@ -431,41 +432,6 @@ impl PeerTask {
                 }
                 other => tracing::error!(?other, "unknown output of the core"),
             }
-        }
-    }
-
-    /// Handles the messages that have been read: at once if they are few, otherwise with a work permit.
-    fn read(&mut self, direction: Direction) {
-        if self.peer.read_buffer(direction).len() > FEW_OCTETS {
-            self.unread.retain(|unread| *unread != direction);
-            self.unread.push(direction);
-        } else {
-            self.handle_messages(direction);
-        }
-    }
-
-    /// Handles as many of the messages that have been read as one permit allows.
-    fn handle_messages(&mut self, direction: Direction) {
-        self.unread.retain(|unread| *unread != direction);
-        if self.peer.received_some(clock::now(), direction, MOST_OCTETS) {
-            self.unread.push(direction);
-        }
-    }
-
-    /// Returns true if something that has been read, or routes whose validity may have changed, wait for a permit. Until then nothing more is read, except at a
-    /// deadline.
-    fn has_backlog(&self) -> bool {
-        self.reports.has_pending_routes() || !self.unread.is_empty() || self.peer.has_unvalidated()
-    }
-
-    /// Handles some of the backlog, now that this task has a permit.
-    fn catch_up(&mut self) {
-        if self.reports.has_pending_routes() {
-            self.reports.apply_some();
-        } else if let Some(direction) = self.unread.first().copied() {
-            self.handle_messages(direction);
-        } else {
-            self.peer.revalidate(MOST_REVALIDATED);
         }
     }
 

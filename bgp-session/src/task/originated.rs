@@ -1,6 +1,7 @@
 //! [`Originated`]: the routes to announce, as the current stage of a drain allows (RFC 8326).
 //!
-//! Only the last stage keeps routes here. Before that the core's Adj-RIB-Out holds them all, and marks them.
+//! Only the last stage keeps routes here. Before that the core's Adj-RIB-Out holds them all, and marks them. A peer to which the
+//! routes of others are relayed has none of its own.
 
 use std::mem;
 
@@ -21,6 +22,11 @@ pub(super) struct Originated {
 }
 
 impl Originated {
+    /// The current stage.
+    pub(super) fn stage(&self) -> DrainStage {
+        self.stage
+    }
+
     /// Enters a stage. Returns true if it differs from the one before.
     pub(super) fn enter(&mut self, stage: DrainStage, peer: &mut Peer) -> bool {
         let before = mem::replace(&mut self.stage, stage);
@@ -28,7 +34,11 @@ impl Originated {
             return false;
         }
 
-        if stage == DrainStage::Withdrawn {
+        if relays(peer) {
+            if stage == DrainStage::Withdrawn {
+                peer.set_relayed(&RouteSet::new());
+            }
+        } else if stage == DrainStage::Withdrawn {
             self.withheld = peer.routes();
             peer.set_routes(&RouteSet::new());
         } else if before == DrainStage::Withdrawn {
@@ -39,6 +49,9 @@ impl Originated {
     }
 
     pub(super) fn set(&mut self, routes: &RouteSet, peer: &mut Peer) {
+        if relays(peer) {
+            return;
+        }
         if self.stage == DrainStage::Withdrawn {
             self.withheld = routes.clone();
         } else {
@@ -47,6 +60,9 @@ impl Originated {
     }
 
     pub(super) fn announce(&mut self, route: Route, peer: &mut Peer) {
+        if relays(peer) {
+            return;
+        }
         if self.stage == DrainStage::Withdrawn {
             self.withheld.insert(route);
         } else {
@@ -55,6 +71,9 @@ impl Originated {
     }
 
     pub(super) fn withdraw(&mut self, prefix: IpNet, peer: &mut Peer) {
+        if relays(peer) {
+            return;
+        }
         if self.stage == DrainStage::Withdrawn {
             self.withheld.remove(&prefix);
         }
@@ -62,9 +81,17 @@ impl Originated {
     }
 
     pub(super) fn withdraw_path(&mut self, prefix: IpNet, path_id: u32, peer: &mut Peer) {
+        if relays(peer) {
+            return;
+        }
         if self.stage == DrainStage::Withdrawn {
             self.withheld.remove_path(&prefix, path_id);
         }
         peer.withdraw_path(prefix, path_id);
     }
+}
+
+/// Returns true if the peer gets the routes of other peers. A handle refuses others, unless the configuration has just changed.
+fn relays(peer: &Peer) -> bool {
+    peer.settings().relay.is_some()
 }

@@ -6,7 +6,7 @@ use bgp_core::{
     AfiSafi,
     fsm::{DownReason, Negotiated, RemoteAs, StateKind},
     peer::{Import, LastMessages, Peer, PeerStats, ReceivedRoutes},
-    rib::PathSource,
+    rib::{PathSource, Relay},
 };
 use ipnet::IpNet;
 use tokio::sync::{broadcast, watch};
@@ -77,6 +77,7 @@ struct StatusChanges {
     disabled: Option<Option<String>>,
     drain: Option<DrainStage>,
     remote_as: Option<RemoteAs>,
+    relay: Option<Option<Relay>>,
     bfd: Option<Option<bfd::State>>,
 }
 
@@ -117,7 +118,8 @@ impl Reports {
 
         self.unsendable.logged = 0;
         let (peer, peer_type) = (self.peer, negotiated.peer_type);
-        let source = PathSource { peer, address: peer.address(), identifier, peer_type };
+        let (address, asn) = (peer.address(), negotiated.remote_asn);
+        let source = PathSource { peer, address, asn, identifier, peer_type };
         self.source = Some(Arc::new(source));
 
         let negotiated = Arc::new(negotiated);
@@ -201,6 +203,7 @@ impl Reports {
         }
         self.changes.any = true;
         self.changes.remote_as = Some(config.remote_as());
+        self.changes.relay = Some(config.protocol.relay());
         self.event(EventKind::Updated(Arc::new(updated.clone())));
     }
 
@@ -375,6 +378,7 @@ impl StatusChanges {
         }
         status.drain = self.drain.unwrap_or(status.drain);
         status.remote_as = self.remote_as.unwrap_or(status.remote_as);
+        status.relay = self.relay.unwrap_or(status.relay);
         status.bfd = self.bfd.unwrap_or(status.bfd);
     }
 }
@@ -396,6 +400,7 @@ pub(crate) fn first_status(config: &PeerConfig) -> PeerStatus {
     PeerStatus {
         peer: config.id(),
         remote_as: config.remote_as(),
+        relay: config.protocol.relay(),
         disabled: false,
         disabled_message: String::new(),
         drain: DrainStage::Normal,

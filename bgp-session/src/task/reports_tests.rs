@@ -28,7 +28,8 @@ async fn an_end_of_rib_waits_until_the_routes_before_it_are_in_the_table() {
     let mut reports = Reports::new(&config, status, events, Arc::clone(&table), monitor);
     let identifier = BgpIdentifier::new(192, 0, 2, 1);
     let peer_type = PeerType::External;
-    let source = PathSource { peer: config.id(), address: router, identifier, peer_type };
+    let source =
+        PathSource { peer: config.id(), address: router, asn: Asn(64_500), identifier, peer_type };
     reports.source = Some(Arc::new(source));
 
     reports.received(routes());

@@ -47,6 +47,8 @@ pub(super) enum Wake {
     Drain,
     /// The VRPs of the speaker have changed.
     Vrps,
+    /// Routes that are relayed to the peer changed.
+    Relayed,
     /// The state of the BFD session changed.
     Bfd(Transition),
     /// The state of the BFD session changed, or the problem that keeps it from coming up.
@@ -122,6 +124,7 @@ impl PeerTask {
             11 => self.bfd.poll_transition(cx).map(Wake::Bfd),
             12 => self.bfd.poll_status(cx).map(|()| Wake::BfdStatus),
             13 => self.inputs.vrps.poll_changed(cx).map(|()| Wake::Vrps),
+            14 => self.poll_relayed(cx),
             _ => self.poll_alarm(cx),
         }
     }
@@ -210,7 +213,7 @@ impl PeerTask {
     }
 }
 
-const SOURCES: usize = 15;
+const SOURCES: usize = 16;
 
 #[cfg(test)]
 #[path = "wake_tests.rs"]

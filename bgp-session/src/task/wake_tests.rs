@@ -15,6 +15,7 @@ use crate::{
     clock,
     monitoring::PeerMonitor,
     registry::Registry,
+    relay::Relays,
     table::Table,
     task::{BfdMonitor, Inputs, Reports, connection::Connection, first_status},
     watched::Watched,
@@ -31,7 +32,7 @@ fn task() -> (PeerTask, DuplexStream) {
     let (events, _) = broadcast::channel(8);
     let monitor = PeerMonitor::new(config.id(), Arc::default());
     let table = Arc::new(Table::new(1, 1));
-    let reports = Reports::new(&config, status, events, table, monitor);
+    let reports = Reports::new(&config, status, events, Arc::clone(&table), monitor);
     let (bfd_status, _) = watch::channel(None);
     let bfd = BfdMonitor::new(Bfd::default(), Arc::new(Registry::default()), bfd_status);
     let inputs = Inputs {
@@ -40,6 +41,7 @@ fn task() -> (PeerTask, DuplexStream) {
         stop: oneshot::channel().1,
         drain: Watched::new(&watch::Sender::new(DrainStage::Normal)),
         vrps: Watched::new(&watch::Sender::default()),
+        relays: Arc::new(Relays::new(table)),
     };
     let connector = Arc::new(TcpConnector);
     let mut task = PeerTask::new(config, speaker, settings, connector, inputs, bfd, reports);

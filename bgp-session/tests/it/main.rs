@@ -21,6 +21,7 @@ mod pipes;
 mod processes;
 mod range;
 mod refresh;
+mod relay;
 mod requests;
 mod restart;
 mod rpki;

@@ -9,6 +9,7 @@ mod paths;
 mod policy;
 mod refresh;
 mod refused;
+mod relay;
 mod restart;
 mod routes;
 mod session;

@@ -4,6 +4,7 @@ use std::slice;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Entries};
+use super::hidden::{Hidden, hide_alike};
 use super::{Group, Node, Position, Table};
 use crate::rib::key::Key;
 use crate::wire::PathAttributes;
@@ -18,6 +19,7 @@ pub(crate) struct TableIter<'a, K: Key> {
     /// chunks.
     left: usize,
     is_exact: bool,
+    hidden: Option<Hidden>,
 }
 
 impl<K: Key> Default for TableIter<'_, K> {
@@ -28,30 +30,37 @@ impl<K: Key> Default for TableIter<'_, K> {
             entries: Entries::default(),
             left: 0,
             is_exact: true,
+            hidden: None,
         }
     }
 }
 
 impl<'a, K: Key> TableIter<'a, K> {
-    /// All entries of a table.
+    /// All entries of a table but the hidden ones.
     pub(super) fn all(table: &'a Table<K>) -> Self {
         let groups = table.groups.iter();
-        Self { groups, left: table.len, ..Self::default() }
+        Self { groups, left: table.len(), hidden: table.hidden, ..Self::default() }
     }
 
-    /// The entries of a table from a position on.
+    /// The same entries without the hidden ones.
+    pub(super) fn hiding(self, hidden: Option<Hidden>) -> Self {
+        Self { hidden, ..self }
+    }
+
+    /// The entries of a table from a position on, also the hidden ones.
     pub(super) fn starting_at(table: &'a Table<K>, place: Position) -> Self {
         let mut groups = table.groups.get(place.group..).unwrap_or_default().iter();
         let chunks = groups.next().and_then(|group| group.below.get(place.chunk..));
         let mut chunks = chunks.unwrap_or_default().iter();
         let entries = chunks.next().map(|chunk| chunk.below.entries(place.at)).unwrap_or_default();
-        Self { groups, chunks, entries, left: table.len, is_exact: false }
+        Self { groups, chunks, entries, left: table.len, is_exact: false, hidden: None }
     }
 
     /// Skips a whole group or chunk that both tables share, if both iterators are at the start of it. Returns true if it did. The
     /// size hints do not follow.
     fn skip_shared(&mut self, other: &mut Self) -> bool {
-        if !self.entries.is_empty() || !other.entries.is_empty() {
+        let is_at_start = self.entries.is_empty() && other.entries.is_empty();
+        if !is_at_start || !hide_alike(self.hidden, other.hidden) {
             return false;
         }
         if self.chunks.as_slice().is_empty() && other.chunks.as_slice().is_empty() {
@@ -82,8 +91,29 @@ impl<'a, K: Key> TableIter<'a, K> {
         }
     }
 
-    /// The key of the next entry.
-    fn peek(&self) -> Option<K> {
+    /// The key of the next entry, after hidden ones before it.
+    fn peek(&mut self) -> Option<K> {
+        if let Some(hidden) = self.hidden {
+            while self.peek_stored().is_some_and(|key| hidden.has(key)) {
+                self.advance();
+            }
+        }
+        self.peek_stored()
+    }
+
+    /// The next entry, hidden or not.
+    #[inline]
+    fn advance(&mut self) -> Option<(K, &'a Arc<PathAttributes>)> {
+        loop {
+            if let Some(entry) = self.entries.next() {
+                return Some(entry);
+            }
+            self.enter_group();
+            self.entries = self.chunks.next()?.below.entries(0);
+        }
+    }
+
+    fn peek_stored(&self) -> Option<K> {
         let chunk = || self.chunks.as_slice().first().map(|chunk| chunk.first);
         let group = || self.groups.as_slice().first().map(|group| group.first);
         self.entries.peek().or_else(chunk).or_else(group)
@@ -96,17 +126,20 @@ impl<'a, K: Key> Iterator for TableIter<'a, K> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(entry) = self.entries.next() {
+            let entry = self.advance()?;
+            if !self.hidden.is_some_and(|hidden| hidden.has(entry.0)) {
                 self.left = self.left.saturating_sub(1);
                 return Some(entry);
             }
-            self.enter_group();
-            self.entries = self.chunks.next()?.below.entries(0);
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let least = if self.is_exact { self.left } else { self.entries.size_hint().0 };
+        let least = match self.hidden {
+            _ if self.is_exact => self.left,
+            None => self.entries.size_hint().0,
+            Some(_) => 0,
+        };
         (least, Some(self.left))
     }
 }

@@ -4,14 +4,16 @@
 //! chunk and the list of the chunks around it. So a hundred peers that should have the same million routes share one copy,
 //! and the difference between two tables with a common origin is found without reading what they share.
 //!
-//! `chunk.rs` stores entries, `iter.rs` reads and compares tables.
+//! `chunk.rs` stores entries, `iter.rs` reads and compares tables, and `hidden.rs` leaves entries out.
 
 mod chunk;
+mod hidden;
 mod iter;
 
 use std::sync::Arc;
 
 use self::chunk::{CHUNK, Chunk, count_before};
+use self::hidden::{Hidden, hide_alike};
 use crate::rib::key::Key;
 use crate::wire::PathAttributes;
 
@@ -25,6 +27,7 @@ const GROUP: usize = if cfg!(test) { 8 } else { 128 };
 pub(crate) struct Table<K: Key> {
     groups: Arc<Vec<Node<K, Group<K>>>>,
     len: usize,
+    hidden: Option<Hidden>,
 }
 
 /// A run of chunks. It is never empty.
@@ -55,20 +58,23 @@ struct Position {
 
 impl<K: Key> Default for Table<K> {
     fn default() -> Self {
-        Self { groups: Arc::default(), len: 0 }
+        Self { groups: Arc::default(), len: 0, hidden: None }
     }
 }
 
 impl<K: Key> Table<K> {
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.len.saturating_sub(self.hidden.map_or(0, Hidden::count))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     pub(crate) fn get(&self, key: K) -> Option<&Arc<PathAttributes>> {
+        if self.hides(key) {
+            return None;
+        }
         let place = self.find(key).ok()?;
         Some(self.entry(place)?.1)
     }
@@ -80,7 +86,9 @@ impl<K: Key> Table<K> {
 
     /// All paths to the prefix of `key`.
     pub(crate) fn paths(&self, key: K) -> impl Iterator<Item = (K, &Arc<PathAttributes>)> {
-        self.starting_at(key.with_path_id(0)).take_while(move |(found, _)| found.same_prefix(key))
+        let (Ok(place) | Err(place)) = self.find(key.with_path_id(0));
+        let stored = self.stored_from(place).take_while(move |(found, _)| found.same_prefix(key));
+        stored.filter(|(found, _)| !self.hides(*found))
     }
 
     /// Adds or replaces an entry. Returns the old attributes, if there were any.
@@ -141,12 +149,16 @@ impl<K: Key> Table<K> {
     /// The entries from a key on.
     pub(crate) fn starting_at(&self, key: K) -> TableIter<'_, K> {
         let (Ok(place) | Err(place)) = self.find(key);
-        TableIter::starting_at(self, place)
+        self.stored_from(place).hiding(self.hidden)
     }
 
     /// The number of entries from one key up to another, which is not counted. The cost grows with the distance.
     pub(crate) fn distance(&self, from: K, to: K) -> usize {
         let (Ok(from) | Err(from)) = self.find(from);
+        if self.hidden.is_some() {
+            let stored = self.stored_from(from).take_while(|(key, _)| *key < to);
+            return stored.filter(|(key, _)| !self.hides(*key)).count();
+        }
         let (Ok(to) | Err(to)) = self.find(to);
         let groups = self.groups.get(from.group..=to.group).unwrap_or_default();
 
@@ -185,14 +197,16 @@ impl<K: Key> Table<K> {
             let chunks = group.below.iter().zip((first..).step_by(CHUNK));
             chunks.flat_map(|(chunk, first)| {
                 let entries = chunk.below.entries(0).zip(first..);
-                entries.map(|((key, attributes), place)| (place, key, attributes))
+                let visible = entries.filter(|((key, _), _)| !self.hides(*key));
+                visible.map(|((key, attributes), place)| (place, key, attributes))
             })
         })
     }
 
     /// The place of a key among [`places`](Self::places).
     pub(crate) fn place_of(&self, key: K) -> Option<u32> {
-        let Position { group, chunk, at } = self.find(key).ok()?;
+        let found = self.find(key).ok().filter(|_| !self.hides(key));
+        let Position { group, chunk, at } = found?;
         u32::try_from((group * GROUP + chunk) * CHUNK + at).ok()
     }
 
@@ -206,7 +220,7 @@ impl<K: Key> Table<K> {
 
     /// Returns true if both share all chunks, so that no comparison is needed.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.groups, &other.groups)
+        Arc::ptr_eq(&self.groups, &other.groups) && hide_alike(self.hidden, other.hidden)
     }
 
     /// Replaces the attributes of each entry by those that `change` returns, or removes the entry. Chunks without a change stay
@@ -215,6 +229,9 @@ impl<K: Key> Table<K> {
         &self,
         mut change: impl FnMut(K, &Arc<PathAttributes>) -> Option<Arc<PathAttributes>>,
     ) -> Self {
+        let mut change = |key: K, attributes: &Arc<PathAttributes>| {
+            if self.hides(key) { None } else { change(key, attributes) }
+        };
         let mut mapped = Self::default();
         let mut groups = Vec::with_capacity(self.groups.len());
         for group in self.groups.iter() {
@@ -407,7 +424,7 @@ fn tidy<K: Key, T: Run<K>>(list: &mut Vec<Node<K, T>>, at: usize) {
 /// Tables are equal if their prefixes, identifiers and attributes are.
 impl<K: Key> PartialEq for Table<K> {
     fn eq(&self, other: &Self) -> bool {
-        let mut is_equal = self.len == other.len;
+        let mut is_equal = self.len() == other.len();
         if is_equal {
             differences(self, other, |_, _| {
                 is_equal = false;

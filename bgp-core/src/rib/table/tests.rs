@@ -95,6 +95,52 @@ proptest! {
             prop_assert_eq!(table.first_of(key(n + 1)), first);
         }
     }
+
+    #[test]
+    fn a_table_that_hides_a_path_identifier_is_one_without_those_entries(
+        first in prop::collection::vec(0_u16..2_000, 0..2_000),
+        then in prop::collection::vec((0_u16..2_000, any::<bool>()), 0..500),
+    ) {
+        let hiding = |table: &Table<Key4>| {
+            let is_hidden = |key: Key4| key.path_id() == 1;
+            let count = table.iter().filter(|(key, _)| is_hidden(*key)).count();
+            let visible = table.filter_map(|key, it| (!is_hidden(key)).then(|| Arc::clone(it)));
+            (table.hiding(1, !0, count), visible)
+        };
+
+        let mut table = Table::default();
+        for n in first {
+            table.insert(key(n), attributes(0));
+        }
+        let (before, expected_before) = hiding(&table);
+        for (n, insert) in then {
+            if insert { table.insert(key(n), attributes(n)); } else { table.remove(key(n)); }
+        }
+        let (after, expected_after) = hiding(&table);
+
+        prop_assert_eq!(after.len(), expected_after.len());
+        prop_assert!(after.iter().eq(expected_after.iter()));
+        prop_assert!(after.places().all(|(at, key, _)| after.at(at).is_some_and(|it| it.0 == key)));
+        for n in 0..2_000 {
+            prop_assert_eq!(after.get(key(n)), expected_after.get(key(n)));
+            prop_assert_eq!(after.first_of(key(n)), expected_after.first_of(key(n)));
+        }
+        for n in (0..2_000).step_by(97) {
+            let (from, to) = (key(n / 2), key(n));
+            prop_assert_eq!(after.distance(from, to), expected_after.distance(from, to));
+        }
+
+        let found = |old: &Table<Key4>, new: &Table<Key4>| {
+            let mut found = BTreeMap::new();
+            differences(old, new, |key, (a, b)| {
+                found.insert(key, (a.cloned(), b.cloned()));
+                true
+            });
+            found
+        };
+        prop_assert_eq!(found(&before, &after), found(&expected_before, &expected_after));
+        prop_assert_eq!(found(&table, &after), found(&table, &expected_after));
+    }
 }
 
 #[test]

@@ -1,0 +1,106 @@
+//! [`Relays`]: passes the routes of the Loc-RIB on to the peers that are configured for it.
+//!
+//! Peers with equal rules form a group. One task follows the table for all of them and publishes the result, in `group`. The task
+//! of a peer takes the latest result when everything before it has been sent, so that a slow peer delays no other and
+//! nothing waits in a queue. The core chooses the routes.
+
+mod group;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use bgp_core::rib::{RelayGroup, RelayRules, RouteSet};
+use tokio::sync::watch;
+
+use crate::{PeerId, table::Table, watched::Watched};
+
+/// The groups of a speaker.
+pub(crate) struct Relays {
+    table: Arc<Table>,
+    state: Mutex<RelaysState>,
+}
+
+#[derive(Default)]
+struct RelaysState {
+    /// The numbers under which groups know the peers. A number is not given again, because routes of a peer that has gone are
+    /// still among those of a group for a moment.
+    numbers: BTreeMap<PeerId, u32>,
+    groups: Vec<(RelayRules, Published)>,
+}
+
+/// The routes of a group, once its task has been through the table.
+type Published = watch::Sender<Option<Arc<RelayGroup>>>;
+
+impl Relays {
+    pub(crate) fn new(table: Arc<Table>) -> Self {
+        Self { table, state: Mutex::default() }
+    }
+
+    /// Adds a peer to the group with these rules.
+    pub(crate) fn join(self: &Arc<Self>, peer: PeerId, mut rules: RelayRules) -> Membership {
+        let mut state = self.lock();
+        let number = state.number(peer);
+        rules.only_member = Some(number).filter(|_| !rules.several_paths.is_empty());
+
+        let known = state.groups.iter().find(|(known, _)| *known == rules);
+        let published = match known {
+            Some((_, published)) => Watched::new(published),
+            None => {
+                let published = Published::new(None);
+                let routes = Watched::new(&published);
+                tokio::spawn(group::run(Arc::clone(self), rules.clone(), published.clone()));
+                state.groups.push((rules, published));
+                routes
+            }
+        };
+        Membership { number, published }
+    }
+
+    /// Removes a group that has no members. Returns true if it did.
+    fn dissolve(&self, rules: &RelayRules, published: &Published) -> bool {
+        let mut state = self.lock();
+        let is_left = published.receiver_count() == 0;
+        if is_left {
+            state.groups.retain(|(known, _)| known != rules);
+        }
+        is_left
+    }
+
+    /// The number of a peer.
+    fn number(&self, peer: PeerId) -> u32 {
+        self.lock().number(peer)
+    }
+
+    /// The state is consistent at any time, so a panic elsewhere doesn't spoil it.
+    fn lock(&self) -> MutexGuard<'_, RelaysState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl RelaysState {
+    fn number(&mut self, peer: PeerId) -> u32 {
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        *self.numbers.entry(peer).or_insert(next)
+    }
+}
+
+/// A peer's place in a group. Dropping it leaves the group.
+pub(crate) struct Membership {
+    number: u32,
+    published: Watched<Option<Arc<RelayGroup>>>,
+}
+
+impl Membership {
+    /// Waits for routes that this peer has not taken. The first poll is ready at once.
+    pub(crate) fn poll_changed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.published.poll_changed(cx)
+    }
+
+    /// Takes the latest routes. From now on polls wait for the next ones. `None`: they are not known yet.
+    pub(crate) fn take(&mut self) -> Option<RouteSet> {
+        Some(self.published.take()?.routes_for(self.number))
+    }
+}
