@@ -8,6 +8,7 @@
 
 mod collision;
 mod paths;
+mod relay;
 mod restart;
 mod routes;
 mod sessions;
@@ -18,6 +19,7 @@ mod us;
 
 use collision::*;
 use paths::*;
+use relay::*;
 use restart::*;
 use routes::*;
 use sessions::*;
@@ -138,6 +140,14 @@ matrix! {
         (no ONE_PATH) (no ONE_PATH) (no ONE_PATH) yes (no ONE_PATH);
     "Several paths to a prefix (ADD-PATH), that the router relays",
     several_paths_of_the_routers_reach_us: yes yes yes (no NO_TABLE) yes;
+    "A client of our route server (RFC 7947)",
+    a_route_server_of_ours_changes_nothing_between_its_clients: yes yes yes (no NO_TABLE) yes;
+    "A client of our route server, killed",
+    a_client_of_ours_that_is_killed_loses_its_routes_and_gets_all_again:
+        yes yes yes (no NO_TABLE) yes;
+    "Routes of other peers that we relay as a router",
+    a_router_of_ours_passes_routes_on_with_its_as_and_its_next_hop:
+        yes yes yes (no NO_TABLE) yes;
     "Messages of more than 4,096 octets (RFC 8654)",
     a_message_may_be_longer_than_4096_octets: yes yes (no NO_LONG) yes (no NO_LONG);
     "TCP MD5, and a wrong password",

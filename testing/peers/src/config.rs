@@ -126,6 +126,8 @@ pub struct Neighbor {
     pub bfd_graceful: bool,
     /// The router's role towards the neighbour (RFC 9234), if they negotiate it.
     pub role: Option<Role>,
+    /// True if the neighbour is a route server, whose paths do not begin with its AS (RFC 7947).
+    pub route_server: bool,
     /// True if the router carries only IPv4 routes, and refuses a neighbour that offers a capability that the router lacks.
     pub strict_capabilities: bool,
 }
@@ -178,6 +180,7 @@ impl Neighbor {
             bfd_graceful: false,
             role: None,
             strict_capabilities: false,
+            route_server: false,
         }
     }
 
@@ -270,6 +273,13 @@ impl Neighbor {
     pub fn bfd_graceful(mut self) -> Self {
         self.bfd_graceful = true;
         self.bfd()
+    }
+
+    /// Accepts paths that do not begin with the neighbour's AS, because it is a route server.
+    #[must_use]
+    pub fn route_server(mut self) -> Self {
+        self.route_server = true;
+        self
     }
 
     /// Sets the router's role towards the neighbour.

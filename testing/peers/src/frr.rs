@@ -73,6 +73,9 @@ impl Frr {
              no bgp network import-check\n no bgp default ipv4-unicast\n"
         );
 
+        if neighbors.iter().any(|neighbor| neighbor.route_server) {
+            text.push_str(" no bgp enforce-first-as\n");
+        }
         let seconds = neighbors.iter().find_map(|neighbor| neighbor.graceful_restart);
         if let Some(seconds) = seconds {
             let _ = write!(

@@ -119,6 +119,9 @@ impl Openbgpd {
         if let Some(key) = &neighbor.password {
             let _ = writeln!(text, "  tcp md5sig password \"{key}\"");
         }
+        if neighbor.route_server {
+            text.push_str("  enforce neighbor-as no\n");
+        }
         if let Some(role) = neighbor.role {
             let _ = writeln!(text, "  announce policy {}", role.word());
         }

@@ -30,6 +30,7 @@ example!(anycast, "../../../../bgp-session/examples/anycast.rs");
 example!(blast, "../../../../bgp-session/examples/blast.rs");
 example!(collector, "../../../../bgp-session/examples/collector.rs");
 example!(observe, "../../../../bgp-session/examples/observe.rs");
+example!(route_server, "../../../../bgp-session/examples/route_server.rs");
 
 /// Long enough for a loaded machine. Only a failing test waits so long.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -274,4 +275,55 @@ async fn collector_writes_routes_and_sessions_as_lines_of_json() {
         "192.0.2.1",
     ]);
     assert!(refused.unwrap_err().to_string().contains("expected ADDRESS=AS"));
+}
+
+#[tokio::test]
+async fn route_server_passes_routes_on_unless_their_sender_keeps_them_from_a_client() {
+    let listen = free_port("127.0.61.1").await.to_string();
+    let args = route_server::Args::parse_from([
+        "route_server",
+        "--own-as",
+        "64500",
+        "--listen",
+        &listen,
+        "--client",
+        "127.0.61.2=64512",
+        "--client",
+        "127.0.61.3=64513",
+        "--range",
+        "127.0.61.128/25",
+    ]);
+    let (stop, started) =
+        (tokio::sync::Notify::new(), tokio::time::sleep(Duration::from_millis(50)));
+    let serving = route_server::run(args, stop.notified());
+
+    let watching = async {
+        started.await;
+        let address: SocketAddr = listen.parse().unwrap();
+        let mut clients = Vec::new();
+        for (last, asn) in [(2, 64_512), (3, 64_513), (200, 64_514)] {
+            let own = IpAddr::from([127, 0, 61, last]);
+            let identifier = BgpIdentifier::new(192, 0, 2, last);
+            let speaker = Speaker::builder(Asn(asn), identifier).start().await.unwrap();
+            let config = PeerConfig::new(address, ROUTER).local_address(own).import(Import::Keep);
+            let config = config.allow_any_first_as().connect_retry(Duration::from_secs(1));
+            let peer = speaker.add_peer(config).await.unwrap();
+            clients.push((speaker, peer));
+        }
+
+        let route = |text: &str| Route::new(text.parse().unwrap());
+        let kept = route("203.0.113.0/25").large_community((64_500, 0, 64_513).into());
+        let set = RouteSet::from([route("203.0.113.128/25"), kept]);
+        clients[0].1.set_routes(set).await.unwrap();
+        has(&clients[1].0, 1).await;
+        has(&clients[2].0, 2).await;
+        let held = clients[1].0.loc_rib();
+        let best = held.best(&"203.0.113.128/25".parse().unwrap()).unwrap();
+        assert_eq!(best.attributes.as_path.to_string(), "64512");
+        assert_eq!(best.attributes.next_hop.unwrap().to_string(), "127.0.61.2");
+        stop.notify_one();
+        has(&clients[1].0, 0).await;
+    };
+    let (outcome, ()) = tokio::join!(serving, watching);
+    outcome.unwrap();
 }
