@@ -14,8 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bgp_session::{
-    Asn, BgpIdentifier, Import, LocRibSnapshot, PeerAddress, PeerConfig, PeerHandle, PeerId, Route,
-    RouteSet, Speaker,
+    Asn, BgpIdentifier, Import, PeerAddress, PeerConfig, PeerHandle, Relay, Speaker,
 };
 use clap::Parser;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -88,56 +87,18 @@ pub(crate) async fn run(args: SpeakerArgs) -> Result<(), Box<dyn Error>> {
         if args.routes == 0 {
             config = config.import(Import::Keep);
         }
+        if args.transit {
+            config = config.relay(Relay::Router);
+        }
         let peer = speaker.add_peer(config).await?;
-        peer.set_routes(Arc::clone(&routes)).await?;
+        if !args.transit {
+            peer.set_routes(Arc::clone(&routes)).await?;
+        }
         peers.insert(end.address, peer);
     }
     drop(routes);
 
-    if args.transit {
-        tokio::spawn(relay(speaker.clone(), peers.values().cloned().collect()));
-    }
     serve(&args, &peers).await
-}
-
-/// Announces the best routes of the Loc-RIB to all peers, except for those that a peer itself has sent.
-async fn relay(speaker: Speaker, peers: Vec<PeerHandle>) {
-    let mut changed = speaker.loc_rib_changed();
-    while changed.changed().await.is_ok() {
-        let table = speaker.loc_rib();
-        let to_all = Arc::new(best_routes(&table, None));
-        for peer in &peers {
-            let gives_some = peer.status().prefixes_held > 0;
-            let routes = if gives_some {
-                Arc::new(best_routes(&table, Some(peer.id())))
-            } else {
-                Arc::clone(&to_all)
-            };
-            if peer.set_routes(routes).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// The best route to each prefix, with our own address as the next hop, unless it came from this peer.
-fn best_routes(table: &LocRibSnapshot, except: Option<PeerId>) -> RouteSet {
-    // Neighbouring prefixes often share their attributes, which have to be changed only once.
-    let mut last = None;
-    let routes = table.iter().filter_map(|(prefix, paths)| {
-        let best = paths.best().filter(|path| Some(path.peer) != except)?;
-        let changed = match last.take() {
-            Some((received, changed)) if Arc::ptr_eq(&received, &best.attributes) => changed,
-            _ => {
-                let mut attributes = (*best.attributes).clone();
-                attributes.next_hop = None;
-                Arc::new(attributes)
-            }
-        };
-        last = Some((Arc::clone(&best.attributes), Arc::clone(&changed)));
-        Some(Route::with_attributes(prefix, changed))
-    });
-    routes.collect()
 }
 
 /// Answers commands, one connection at a time.
