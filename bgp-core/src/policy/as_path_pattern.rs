@@ -20,8 +20,9 @@ use regex_lite::{Regex, RegexBuilder};
 /// | `_65001_` | with AS 65001 somewhere |
 /// | `^65001(_65001)*$` | only with AS 65001, any number of times |
 ///
-/// Matching takes time in proportion to the length of the path, whatever the pattern. Patterns that would need much memory are
-/// refused.
+/// Matching takes time in proportion to the length of the path, whatever the pattern: some microseconds for a usual one.
+/// [`Match::FirstAs`](super::Match::FirstAs), [`Match::OriginAs`](super::Match::OriginAs) and
+/// [`Match::PathContains`](super::Match::PathContains) take far less. Patterns that would need much memory are refused.
 ///
 /// ```
 /// use bgp_core::policy::AsPathPattern;

@@ -267,7 +267,7 @@ fn a_martian_next_hop_is_refused_and_counted_until_it_is_allowed_and_the_session
     let via = |text, next_hop: &str| {
         let next_hop = next_hop.parse().ok();
         let attributes = crate::wire::PathAttributes { next_hop, ..Default::default() };
-        Route::with_attributes(prefix(text), std::sync::Arc::new(attributes))
+        Route::with_attributes(prefix(text), Arc::new(attributes))
     };
     let routes = [via("10.0.0.0/24", "240.0.0.1"), via("10.1.0.0/24", "10.0.0.2")];
     net.mutate(0, |peer, _| peer.set_routes(&RouteSet::from(routes)));
