@@ -57,7 +57,7 @@ interop: ## Run the tests against real routers and tshark, as root or with sudo
 bench: ## Run the benchmarks
 	$(CARGO) bench $(LOCKED) -p benches
 
-bench-session: ## Measure sessions of our speaker and of BIRD, FRR, OpenBGPD and GoBGP, as root; ARGS=--quick for two minutes, ARGS=--help
+bench-session: ## Measure sessions of our speaker and of BIRD, FRR, OpenBGPD and GoBGP, as root; ARGS=--quick for small tables, ARGS=--help
 	$(CARGO) run $(LOCKED) --profile bench-session -p benches --bin session -- $(ARGS)
 
 bench-lto: ## Run the benchmarks with and without link-time optimization, and compare

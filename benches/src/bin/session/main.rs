@@ -60,7 +60,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct RunArgs {
-    /// Small tables and one round, in about two minutes.
+    /// Small tables and one round.
     #[arg(long)]
     quick: bool,
     /// The number of rounds. Default: 3, or 1 with --quick.
