@@ -13,6 +13,8 @@ use crate::wire_peer::{End, Terms, WirePeer};
 
 use super::bench::{Bench, Outcome};
 
+/// The time that a speaker gets before its peers dial: some daemons accept no connections in their first seconds.
+const SETTLING: Duration = Duration::from_secs(3);
 /// The time over which idle sessions are watched.
 const IDLE: Duration = Duration::from_secs(6);
 /// The hold time, so short that sessions could be lost.
@@ -27,6 +29,7 @@ pub(super) fn connect(site: &Site, contestant: Contestant, peers: u16) -> Result
         let bench = start(site, runtime, contestant, &ends);
         let terms = Terms { hold_time: HOLD_TIME, table: Table::new(0, 0), record: false };
         let mut outcome = Outcome::default();
+        watch(SETTLING)?;
 
         let (step, begin) = (bench.begin(), Instant::now());
         let sessions = bench.dial_all(&ends, terms)?;
