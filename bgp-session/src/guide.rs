@@ -156,6 +156,29 @@
 //! [`loc_rib_changed`](crate::Speaker::loc_rib_changed) reports changes. [`PeerHandle::adj_rib_in`](crate::PeerHandle::adj_rib_in)
 //! lists what one peer has announced, page by page.
 //!
+//! # Relayed routes
+//!
+//! [`PeerConfig::relay`](crate::PeerConfig::relay) passes these routes on to a peer without any code of the embedder: as a router
+//! does, or as a route server (RFC 7947), which changes nothing and chooses for each client among the paths that the client's
+//! policy accepts. Peers with equal rules share one table, and a peer never gets its own routes back. Such a peer gets no other
+//! routes. [`Speaker::set_routes`](crate::Speaker::set_routes) gives routes of the embedder to many peers in one call.
+//!
+//! ```
+//! # use std::net::IpAddr;
+//! # use bgp_session::{Asn, BgpIdentifier, Import, PeerConfig, Relay, Speaker};
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let speaker = Speaker::builder(Asn(64_500), BgpIdentifier::new(192, 0, 2, 1)).start().await?;
+//! let mut clients = Vec::new();
+//! for (address, asn) in [("192.0.2.11", 64_511), ("192.0.2.12", 64_512)] {
+//!     let address: IpAddr = address.parse()?;
+//!     let config = PeerConfig::new(address, Asn(asn)).passive().import(Import::Keep);
+//!     clients.push(speaker.add_peer(config.relay(Relay::RouteServer)).await?);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Policies
 //!
 //! [`import_policy`](crate::PeerConfig::import_policy) and [`export_policy`](crate::PeerConfig::export_policy) take a
