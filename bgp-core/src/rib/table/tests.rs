@@ -161,3 +161,19 @@ fn chunks_are_full_after_appending_in_order_and_gone_when_empty() {
     assert!((0..4_096).step_by(64).all(|n| table.remove(key(n)).is_some()));
     assert!(table.is_empty() && table.groups.is_empty());
 }
+
+#[test]
+fn a_change_to_a_clone_copies_one_chunk_and_the_list_of_its_group() {
+    let mut table = Table::default();
+    for n in 0..4_096 {
+        table.insert(key(n), attributes(0));
+    }
+    let before = table.clone();
+    table.insert(key(2_000), attributes(1));
+
+    let groups = table.groups.iter().zip(before.groups.iter());
+    let copied: Vec<_> = groups.filter(|(new, old)| !Arc::ptr_eq(&new.below, &old.below)).collect();
+    let [(new, old)] = copied[..] else { panic!("{} groups were copied", copied.len()) };
+    let chunks = new.below.iter().zip(old.below.iter());
+    assert_eq!(chunks.filter(|(new, old)| !Arc::ptr_eq(&new.below, &old.below)).count(), 1);
+}
