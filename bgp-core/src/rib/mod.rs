@@ -26,6 +26,7 @@ mod relay;
 mod relay_group;
 mod route;
 mod route_attributes;
+mod search;
 mod table;
 mod tree;
 

@@ -6,6 +6,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use crate::rib::search::{self, count_before};
+
 /// The most entries of a leaf: few enough that copying and moving them is cheap.
 const LEAF: usize = 64;
 /// The most children of an inner node.
@@ -60,7 +62,7 @@ impl<K, V> Tree<K, V> {
         loop {
             match node {
                 Node::Leaf(entries) => {
-                    let at = entries.binary_search_by(|(key, _)| compare(key)).ok()?;
+                    let at = search::find(entries, |(key, _)| compare(key)).ok()?;
                     return entries.get(at).map(|(key, value)| (key, value));
                 }
                 Node::Inner(children) => {
@@ -101,7 +103,7 @@ impl<K, V> Tree<K, V> {
         iter.height = iter.stack.len();
 
         if let Some(Node::Leaf(entries)) = node {
-            let at = entries.partition_point(|(key, _)| is_before(key));
+            let at = count_before(entries, |(key, _)| is_before(key));
             iter.leaf = entries.get(at..).unwrap_or_default().iter();
         }
         iter
@@ -157,7 +159,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
         loop {
             match Arc::make_mut(node) {
                 Node::Leaf(entries) => {
-                    let at = entries.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+                    let at = search::find(entries, |(known, _)| known.cmp(key)).ok()?;
                     return entries.get_mut(at).map(|(_, value)| change(value));
                 }
                 Node::Inner(children) => {
@@ -189,7 +191,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
 /// The index of the child that a key is in or belongs to. `is_at_most` returns true for the keys up to it.
 fn child_of<K, V>(children: &[Child<K, V>], is_at_most: impl Fn(&K) -> bool) -> usize {
     let others = children.get(1..).unwrap_or_default();
-    others.partition_point(|(key, _)| is_at_most(key))
+    count_before(others, |(key, _)| is_at_most(key))
 }
 
 /// Changes or inserts below a node, which is the last of all on its level if `is_last`.
@@ -236,7 +238,7 @@ fn find<K: Ord, V>(entries: &[(K, V)], key: &K, is_last: bool) -> Result<usize, 
     if is_last && entries.last().is_some_and(|(last, _)| last < key) {
         return Err(entries.len());
     }
-    entries.binary_search_by(|(known, _)| known.cmp(key))
+    search::find(entries, |(known, _)| known.cmp(key))
 }
 
 /// Inserts into the contents of a node. If they are full, returns those of a node that is to follow. A node to which all is
@@ -275,7 +277,7 @@ fn first_key<K: Clone, T>(items: &[(K, T)]) -> Option<K> {
 fn remove<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: &K) -> Option<V> {
     match Arc::make_mut(node) {
         Node::Leaf(entries) => {
-            let at = entries.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+            let at = search::find(entries, |(known, _)| known.cmp(key)).ok()?;
             Some(entries.remove(at).1)
         }
         Node::Inner(children) => {

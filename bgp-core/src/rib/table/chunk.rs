@@ -7,6 +7,7 @@ use std::slice;
 use std::sync::Arc;
 
 use crate::rib::key::Key;
+use crate::rib::search::count_before;
 use crate::wire::PathAttributes;
 
 /// The number of entries in a full chunk: few enough that moving them on an insertion is cheap, many enough that the list of
@@ -198,21 +199,6 @@ impl PathIds {
             Self::Each(path_ids) => path_ids.clone(),
         }
     }
-}
-
-/// The number of items that are before a place in a sorted slice.
-///
-/// In a large table they are in no cache, and each step of a binary search would have to wait for the one before it. The reads
-/// of every eighth item do not wait for each other, and the others are close to one of these.
-#[inline]
-pub(super) fn count_before<T>(items: &[T], is_before: impl Fn(&T) -> bool) -> usize {
-    const STRIDE: usize = 8;
-    let strides = items.chunks(STRIDE).map(|stride| stride.first().is_some_and(&is_before));
-    let before = strides.map(usize::from).sum::<usize>();
-
-    let start = before.saturating_sub(1) * STRIDE;
-    let stride = items.get(start..).unwrap_or_default().iter().take(STRIDE);
-    start + stride.map(|item| usize::from(is_before(item))).sum::<usize>()
 }
 
 /// Makes room for one more value, and for few more than that.

@@ -12,9 +12,10 @@ mod iter;
 
 use std::sync::Arc;
 
-use self::chunk::{CHUNK, Chunk, count_before};
+use self::chunk::{CHUNK, Chunk};
 use self::hidden::{Hidden, hide_alike};
 use crate::rib::key::Key;
+use crate::rib::search::count_before;
 use crate::wire::PathAttributes;
 
 pub(crate) use self::iter::{Differences, TableIter, differences, same};
