@@ -250,7 +250,7 @@ impl Peer {
         update.hash_attributes(family, &mut hasher);
         let hash = hasher.finish();
         let known =
-            self.adj_rib_in.interner.get(hash, |known| update.has_attributes(family, known));
+            self.adj_rib_in.interner.get_read(hash, |known| update.has_attributes(family, known));
         if let Some(known) = known {
             return Ok(known);
         }
@@ -270,7 +270,7 @@ impl Peer {
 
         let attributes = Arc::new(attributes);
         if update.has_attributes(family, &attributes) {
-            self.adj_rib_in.interner.insert(hash, &attributes);
+            self.adj_rib_in.interner.insert_read(hash, &attributes);
             return Ok(attributes);
         }
         // The rules have changed the attributes: only attributes that they change in the same way are equal to these.

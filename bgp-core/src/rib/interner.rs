@@ -30,9 +30,26 @@ const FEW: usize = 1_024;
 /// The number of sets from which the index of sets is kept only if it finds some of them again.
 const MANY: usize = 256 * 1_024;
 
+/// The bit of a hash that keeps the sets that were read from messages apart from those that rules or a policy have made: the
+/// same set in a message would have to be judged by the rules.
+const READ: u64 = 1 << 40;
+
 impl Interner {
-    /// A known set with this hash.
-    pub(crate) fn get(
+    /// A known set that was read from a message with this hash. The import rules have accepted it as it is.
+    pub(crate) fn get_read(
+        &mut self,
+        hash: u64,
+        is_wanted: impl Fn(&PathAttributes) -> bool,
+    ) -> Option<Arc<PathAttributes>> {
+        self.get(hash | READ, is_wanted)
+    }
+
+    /// Adds a set that was read from a message with this hash, and that routes are about to use.
+    pub(crate) fn insert_read(&mut self, hash: u64, set: &Arc<PathAttributes>) {
+        self.insert(hash | READ, set);
+    }
+
+    fn get(
         &mut self,
         hash: u64,
         is_wanted: impl Fn(&PathAttributes) -> bool,
@@ -42,8 +59,7 @@ impl Interner {
         Some(Arc::clone(known))
     }
 
-    /// Adds a set that routes are about to use.
-    pub(crate) fn insert(&mut self, hash: u64, set: &Arc<PathAttributes>) {
+    fn insert(&mut self, hash: u64, set: &Arc<PathAttributes>) {
         if self.sets.len() >= self.sweep_at.max(FEW) {
             self.sweep();
         }
@@ -56,7 +72,7 @@ impl Interner {
             return Arc::clone(last);
         }
 
-        let hash = hash_of(&set);
+        let hash = hash_of(&set) & !READ;
         let shared = match self.get(hash, |known| *known == *set) {
             Some(known) => known,
             None => {
@@ -161,8 +177,17 @@ mod tests {
     #[test]
     fn another_set_with_the_same_hash_is_not_taken_for_it() {
         let mut interner = Interner::default();
-        interner.insert(7, &set(1));
-        assert_eq!(interner.get(7, |known| known.med == Some(2)), None);
-        assert_eq!(interner.get(7, |known| known.med == Some(1)), Some(set(1)));
+        interner.insert_read(7, &set(1));
+        assert_eq!(interner.get_read(7, |known| known.med == Some(2)), None);
+        assert_eq!(interner.get_read(7, |known| known.med == Some(1)), Some(set(1)));
+    }
+
+    #[test]
+    fn a_set_that_a_rule_has_made_is_not_taken_for_one_from_a_message() {
+        let mut interner = Interner::default();
+        let made = interner.share(set(1));
+        assert_eq!(interner.get_read(hash_of(&made), |known| *known == *made), None);
+        interner.insert_read(hash_of(&made), &made);
+        assert!(Arc::ptr_eq(&interner.share(set(1)), &made));
     }
 }
