@@ -213,6 +213,28 @@
 //! [`Match::Validity`](crate::policy::Match::Validity). When VRPs change, routes come and go without a route refresh. The page of
 //! [`rpki`](crate::rpki) has an example.
 //!
+//! # Monitoring
+//!
+//! [`Speaker::add_station`](crate::Speaker::add_station) starts a stream to a monitoring station: BMP (RFC 7854), with the
+//! sessions, statistics, and those of the [five views of routes](crate::MonitoredRib) that the
+//! [configuration](crate::StationConfig) names. A station that reads slowly delays no session. What waits for it is bounded;
+//! beyond that, the stream starts over.
+//!
+//! ```no_run
+//! # use bgp_session::{MonitoredRib, Speaker, StationConfig};
+//! # async fn monitor(speaker: Speaker) -> Result<(), Box<dyn std::error::Error>> {
+//! let views = [MonitoredRib::AdjRibInPostPolicy, MonitoredRib::LocRib];
+//! let config = StationConfig::connect("192.0.2.99:11019".parse()?).ribs(views).sys_name("edge-1");
+//! let station = speaker.add_station(config).await?;
+//! // .. the stream lasts as long as its handle
+//! station.close("maintenance").await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Speaker::record_messages`](crate::Speaker::record_messages) turns all messages into MRT records for your files, and
+//! [`Speaker::table_dump`](crate::Speaker::table_dump) is the Loc-RIB as an MRT file.
+//!
 //! # Other transports, and tests
 //!
 //! A [`Connector`](crate::Connector) opens connections in another way than TCP, and

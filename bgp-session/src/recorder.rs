@@ -2,7 +2,7 @@
 //!
 //! It composes records. The caller writes them where and when it likes, and begins new files. The format is the core's.
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use bgp_core::{
     Asn, BgpIdentifier,
@@ -11,8 +11,8 @@ use bgp_core::{
 use bytes::BytesMut;
 
 use crate::{
-    LocRibSnapshot, Missed, PeerId, PeerStatus,
-    monitoring::{Next, Observation, ObservedConnection, Observer},
+    LocRibSnapshot, Missed, PeerId,
+    monitoring::{Next, Observation, ObservedConnection, ObservedSession, Observer},
 };
 
 /// A recorder of all messages of a speaker's peers and of the changes of their states, as MRT records (BGP4MP, RFC 6396), from
@@ -133,15 +133,15 @@ impl TableDump {
         at: Duration,
         collector: BgpIdentifier,
         snapshot: LocRibSnapshot,
-        statuses: &[PeerStatus],
+        sessions: &[Arc<ObservedSession>],
     ) -> Self {
         let with_routes: BTreeSet<_> =
             snapshot.iter().flat_map(|(_, paths)| paths.iter().map(|path| path.peer)).collect();
         let peers = with_routes.into_iter().map(|peer| {
-            let status = statuses.iter().find(|status| status.peer == peer);
-            let negotiated = status.and_then(|status| status.negotiated.as_ref());
+            let session = sessions.iter().find(|session| session.peer == peer);
+            let negotiated = session.map(|session| &session.negotiated);
             // Routes may outlive their session, whose values are then unknown.
-            let identifier = negotiated.map_or(0.into(), |it| it.remote_identifier);
+            let identifier = negotiated.map_or_else(|| 0.into(), |it| it.remote_identifier);
             let asn = negotiated.map_or(Asn::ZERO, |it| it.remote_asn);
             (peer, TablePeer::new(identifier, peer.address(), asn))
         });

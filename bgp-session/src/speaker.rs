@@ -283,7 +283,12 @@ impl Speaker {
 
     /// The routes of [`Speaker::loc_rib`] as they are now, to be written as an MRT file.
     pub fn table_dump(&self) -> TableDump {
-        TableDump::new(clock::unix_time(), self.identifier(), self.loc_rib(), &self.peers())
+        TableDump::new(
+            clock::unix_time(),
+            self.identifier(),
+            self.loc_rib(),
+            &self.inner.monitoring.sessions(),
+        )
     }
 
     /// Starts the stream to a monitoring station (BMP). It never delays a peer.

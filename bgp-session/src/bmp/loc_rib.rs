@@ -56,7 +56,7 @@ impl LocRibView {
     pub(super) async fn changed(&mut self) {
         if self.version.changed().await.is_err() {
             // The speaker ends, and the stream with it.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

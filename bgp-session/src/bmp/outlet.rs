@@ -22,7 +22,7 @@ pub(super) enum Ended {
     /// The stream was closed by a handle, with this text.
     Stopped(String),
     /// The speaker is gone.
-    SpeakerEnded,
+    NoSpeaker,
 }
 
 /// The octets that a station has yet to get, and the way to it.

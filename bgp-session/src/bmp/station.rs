@@ -139,7 +139,7 @@ impl StationTask {
                     let since = clock::now();
                     match self.serve(stream, remote).await {
                         None => continue,
-                        Some(Ended::Stopped(_) | Ended::SpeakerEnded) => return,
+                        Some(Ended::Stopped(_) | Ended::NoSpeaker) => return,
                         Some(_) => clock::now().saturating_duration_since(since),
                     }
                 }
@@ -217,7 +217,7 @@ impl StationTask {
             Some(Ended::Closed(error)) => error.to_string(),
             Some(Ended::TooSlow(_)) => "the station reads too slowly".to_owned(),
             Some(Ended::Stopped(_)) => "the stream was closed".to_owned(),
-            Some(Ended::SpeakerEnded) => "the speaker has ended".to_owned(),
+            Some(Ended::NoSpeaker) => "the speaker has ended".to_owned(),
         };
         match ended {
             Some(Ended::TooSlow(missed)) => {

@@ -13,12 +13,16 @@ pub(super) fn of_peer(status: &PeerStatus, header: &PerPeerHeader, out: &mut Byt
         (StatisticType::REJECTED_PREFIXES, status.stats.prefixes_rejected),
         (StatisticType::TREATED_AS_WITHDRAWN_UPDATES, status.stats.treated_as_withdrawn),
     ] {
-        kind.encode_counter((count & u64::from(u32::MAX)) as u32, &mut statistics);
+        let [.., a, b, c, d] = count.to_be_bytes();
+        kind.encode_counter(u32::from_be_bytes([a, b, c, d]), &mut statistics);
     }
 
     for (kind, routes) in [
         (StatisticType::ADJ_RIB_IN_ROUTES, status.prefixes_held),
-        (StatisticType::ADJ_RIB_OUT_POST_POLICY_ROUTES, status.routes - status.unsendable),
+        (
+            StatisticType::ADJ_RIB_OUT_POST_POLICY_ROUTES,
+            status.routes.saturating_sub(status.unsendable),
+        ),
     ] {
         kind.encode_gauge(routes as u64, &mut statistics);
     }

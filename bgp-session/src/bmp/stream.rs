@@ -85,7 +85,7 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
         let text = match &ended {
             Ended::Closed(_) | Ended::TooSlow(_) => return ended,
             Ended::Stopped(text) => text.as_str(),
-            Ended::SpeakerEnded => "the speaker has ended",
+            Ended::NoSpeaker => "the speaker has ended",
         };
 
         let mut information = BytesMut::new();
@@ -140,7 +140,7 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
                 text = stopped(&mut stop) => return Ended::Stopped(text),
                 next = queue.next(tables_due) => match next {
                     Next::Missed(missed) => return Ended::TooSlow(missed),
-                    Next::Closed => return Ended::SpeakerEnded,
+                    Next::Closed => return Ended::NoSpeaker,
                     Next::Observation(observation) => self.show(observation).await,
                     Next::Changed(peers) => self.show_tables(peers).await,
                 },

@@ -172,6 +172,11 @@ impl Monitoring {
         (Observer { monitoring: Arc::clone(self), queue }, sessions)
     }
 
+    /// The sessions that are up.
+    pub(crate) fn sessions(&self) -> Vec<Arc<ObservedSession>> {
+        self.lock().sessions.values().map(Arc::clone).collect()
+    }
+
     /// Ends all observers once they have read their queues.
     pub(crate) fn close(&self) {
         let state = self.lock();

@@ -76,8 +76,10 @@ impl PeerMonitor {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let endpoints = endpoints
-            .unwrap_or(Endpoints { local: (unspecified, 0).into(), remote: (remote, 0).into() });
+        let endpoints = endpoints.unwrap_or_else(|| Endpoints {
+            local: (unspecified, 0).into(),
+            remote: (remote, 0).into(),
+        });
         let connection = connection(peer, endpoints, false);
         let state = ObservedState { at: clock::unix_time(), connection, from, to };
         self.monitoring.push(&Observation::State(state));

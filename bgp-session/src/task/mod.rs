@@ -193,7 +193,6 @@ impl PeerTask {
     async fn serve(&mut self, registration: &Registration) {
         let name = self.config.name.clone();
         while self.config.name == name {
-            self.peer.report_messages(self.reports.monitor.wants_received());
             self.perform_outputs();
             if self.closing.is_empty() {
                 self.early_start.all_closed(clock::now());
@@ -237,6 +236,7 @@ impl PeerTask {
     /// Makes the one mutation of a round.
     fn handle(&mut self, wake: Wake, registration: &Registration) {
         let now = clock::now();
+        self.peer.report_messages(self.reports.monitor.wants_received());
         match wake {
             Wake::Stop(Some(SessionEnd::Cease(cease))) => self.end(cease),
             Wake::Stop(Some(SessionEnd::Abandon)) => self.abandon(),
