@@ -38,41 +38,10 @@ fn main() {
     print!("{}", markdown(&["what", "ms", "least", "to the write"], &rows));
     println!();
     if arguments.filter != "memory" {
-        decisions(arguments.rounds);
-        println!();
         orders(arguments.rounds);
         println!();
     }
     memory();
-}
-
-/// Measures a Loc-RIB that is filled with the paths of many peers in turn, and then makes its choices once. The cost of a
-/// path only grows with the search for the path that it replaces.
-fn decisions(rounds: usize) {
-    let mut rows = Vec::new();
-    for prefixes in [100, 1_000] {
-        for meds in [false, true] {
-            let peers = [10, 100, 1_000];
-            let mut contestants =
-                peers.map(|peers| contestant(move || filled(prefixes, peers, meds).len()));
-            let measured = measure(&mut contestants, rounds);
-
-            let among_ten = measured[0].median() * 1e9 / f64::from(10 * prefixes);
-            for (peers, measured) in peers.into_iter().zip(&measured) {
-                let nanoseconds = measured.median() * 1e9 / f64::from(peers * prefixes);
-                rows.push(vec![
-                    format!("{prefixes} prefixes, {peers} paths each"),
-                    if meds { "differs" } else { "the same" }.to_owned(),
-                    format!("{nanoseconds:.0}"),
-                    format!("{:.1}", nanoseconds / among_ten),
-                ]);
-            }
-        }
-    }
-    print!(
-        "{}",
-        markdown(&["Loc-RIB filled and chosen", "MED", "ns a path", "to 10 paths"], &rows)
-    );
 }
 
 /// The sets of attributes of the tables that come in several orders: how many adjacent prefixes share one, and its name.
@@ -124,24 +93,20 @@ fn times(rows: &mut Vec<Vec<String>>, count: u32, per_set: u32, rounds: usize) {
     }
 }
 
-/// A Loc-RIB in which each of the peers in turn has announced all prefixes, with all choices made.
-fn filled(prefixes: u32, peers: u32, meds: bool) -> LocRib<u32> {
+/// A Loc-RIB with one path to each prefix of the table.
+fn loc_rib(routes: &RouteSet) -> LocRib<u32> {
+    let address = Ipv4Addr::new(10, 0, 0, 1);
+    let source = Arc::new(PathSource {
+        peer: 1,
+        address: address.into(),
+        asn: Asn(64_500),
+        identifier: BgpIdentifier(address),
+        peer_type: PeerType::External,
+    });
     let mut rib = LocRib::new();
-    let prefixes: Vec<_> = table(prefixes, 0).iter().map(|(prefix, _)| prefix).collect();
-    for peer in 0..peers {
-        let address = Ipv4Addr::from(0x0a00_0000 + peer);
-        let source = Arc::new(PathSource {
-            peer,
-            address: address.into(),
-            asn: Asn(64_500),
-            identifier: BgpIdentifier(address),
-            peer_type: PeerType::External,
-        });
-        let attributes = Arc::new(attributes(if meds { peer % 50 } else { 0 }));
-        for prefix in &prefixes {
-            let (source, attributes) = (Arc::clone(&source), Arc::clone(&attributes));
-            rib.insert(*prefix, Path { source, path_id: 0, attributes });
-        }
+    for (prefix, attributes) in routes {
+        let (source, attributes) = (Arc::clone(&source), Arc::clone(attributes));
+        rib.insert(prefix, Path { source, path_id: 0, attributes });
     }
     rib
 }
@@ -263,6 +228,11 @@ fn memory() {
                 drop(peer);
             }
         }
+
+        let before = memory::reset_peak();
+        let rib = loc_rib(&routes);
+        rows.push(memory_row(format!("Loc-RIB of 1 M beside the routes, {sets}"), before));
+        drop(rib);
 
         let octets = announced(&routes);
         drop(routes);

@@ -152,9 +152,34 @@
 //! # Received routes
 //!
 //! Received routes are counted and dropped, unless a peer has [`Import::Keep`](crate::Import::Keep). Then
-//! [`Speaker::loc_rib`](crate::Speaker::loc_rib) returns them with the decision process applied, and
-//! [`loc_rib_changed`](crate::Speaker::loc_rib_changed) reports changes. [`PeerHandle::adj_rib_in`](crate::PeerHandle::adj_rib_in)
+//! [`Speaker::loc_rib`](crate::Speaker::loc_rib) returns them with the decision process applied. This costs nothing worth
+//! counting, since the result shares its routes with the speaker's table. [`PeerHandle::adj_rib_in`](crate::PeerHandle::adj_rib_in)
 //! lists what one peer has announced, page by page.
+//!
+//! [`Speaker::route_changes`](crate::Speaker::route_changes) is the same table as a stream: first the table, then each prefix
+//! that changes, with its paths. A program that cannot keep up gets the table again instead of the changes that it has missed, and
+//! never delays a session:
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//!
+//! use bgp_session::{IpNet, RouteChanges, RoutePaths, RouteUpdate};
+//!
+//! async fn follow(mut changes: RouteChanges) {
+//!     let mut known: BTreeMap<IpNet, RoutePaths> = BTreeMap::new();
+//!     while let Some(update) = changes.next().await {
+//!         match update {
+//!             RouteUpdate::Table(table) => known = table.iter().collect(),
+//!             RouteUpdate::Change(change) if change.is_withdrawn() => {
+//!                 known.remove(&change.prefix);
+//!             }
+//!             RouteUpdate::Change(change) => {
+//!                 known.insert(change.prefix, change.paths);
+//!             }
+//!         }
+//!     }
+//! }
+//! ```
 //!
 //! # Relayed routes
 //!

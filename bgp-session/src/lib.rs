@@ -12,12 +12,14 @@
 //!      ▲                        drives bgp_core::Peer
 //!      └──── PeerStatus ────────┤
 //!   Events   ◀──────────────────┤
-//!   LocRibSnapshot ◀────────────┘ received routes, with Import::Keep
+//!   RouteChanges, LocRibSnapshot ◀┘ received routes, with Import::Keep
 //! ```
 //!
 //! * [`PeerHandle::set_routes`] takes all routes of a peer and may be called at any rate. Only the difference from what the
 //!   peer knows is sent, as soon as its socket takes it.
 //! * [`PeerStatus`] always has the latest facts. [`Events`] report each change, and a slow reader may miss some.
+//! * [`Speaker::loc_rib`] is the table of received routes, with the decision process applied, and [`Speaker::route_changes`] the
+//!   stream of its changes.
 //! * Lost sessions are re-established automatically, with growing pauses and jitter.
 //! * Dropping the last [`PeerHandle`] of a peer ends its session with a Cease;
 //!   [`Speaker::shutdown`] ends all of them with a message to the peers' operators (RFC 9003).

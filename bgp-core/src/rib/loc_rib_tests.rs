@@ -57,6 +57,8 @@ fn chosen(rib: &LocRib<u16>) -> Vec<u16> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn after_any_changes_the_choice_is_that_of_the_rules(
         steps in prop::collection::vec(

@@ -110,8 +110,8 @@ impl<K: Copy + Ord> Ranking<K> {
             self.take(&known);
             mattered
         });
-        self.add(new.clone());
-        if mattered || self.matters(&new) { PathChange::Best } else { PathChange::Others }
+        let matters = self.add(new);
+        if mattered || matters { PathChange::Best } else { PathChange::Others }
     }
 
     pub(super) fn remove(&mut self, peer: K, path_id: u32) -> PathChange {
@@ -130,7 +130,7 @@ impl<K: Copy + Ord> Ranking<K> {
     /// The first path of a neighbouring AS with this result of the rules before MULTI_EXIT_DISC.
     fn champion(&self, preference: &Preference) -> Option<&Ranked<K>> {
         let (first, ()) =
-            self.paths.iter_from(|path| path.preference.is_of_as_before(preference)).next()?;
+            self.paths.first_from(|path| path.preference.is_of_as_before(preference))?;
         Some(first).filter(|first| first.preference.is_same_as(preference))
     }
 
@@ -142,17 +142,27 @@ impl<K: Copy + Ord> Ranking<K> {
             && self.champion(own).is_some_and(|champion| own.has_med_of(&champion.preference))
     }
 
-    /// Adds a path that is not there.
-    fn add(&mut self, ranked: Ranked<K>) {
+    /// Adds a path that is not there. Returns true if it [matters](Self::matters).
+    fn add(&mut self, ranked: Ranked<K>) -> bool {
         let champion = self.champion(&ranked.preference);
-        if champion.is_none_or(|champion| ranked < *champion) {
+        let is_champion = champion.is_none_or(|champion| ranked < *champion);
+        let has_lowest_med = champion.is_none_or(|champion| {
+            is_champion || ranked.preference.has_med_of(&champion.preference)
+        });
+        if is_champion {
             if let Some(champion) = champion.cloned() {
                 self.champions.remove(&Champion(champion));
             }
             self.champions.insert(Champion(ranked.clone()), ());
         }
+
+        let matters = has_lowest_med
+            && self
+                .first()
+                .is_some_and(|best| best.preference.is_equal_before_med(&ranked.preference));
         self.by_peer.insert(PeerPath(ranked.path.clone()), ());
         self.paths.insert(ranked, ());
+        matters
     }
 
     /// Removes a path that is there.

@@ -109,6 +109,29 @@ impl<K, V> Tree<K, V> {
         iter
     }
 
+    /// The first entry that is not before the wanted place.
+    pub(crate) fn first_from(&self, is_before: impl Fn(&K) -> bool) -> Option<(&K, &V)> {
+        let mut node = self.root.as_deref()?;
+        // The closest node to the right, in which the entry is if all of the leaf are before the place.
+        let mut right = None;
+        loop {
+            match node {
+                Node::Inner(children) => {
+                    let at = child_of(children, &is_before);
+                    right = children.get(at + 1).map(|(_, child)| &**child).or(right);
+                    node = &children.get(at)?.1;
+                }
+                Node::Leaf(entries) => {
+                    let at = entries.partition_point(|(key, _)| is_before(key));
+                    if let Some((key, value)) = entries.get(at) {
+                        return Some((key, value));
+                    }
+                    node = right.take()?;
+                }
+            }
+        }
+    }
+
     /// Returns true if both share all nodes, so that no comparison is needed.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.root, &other.root) {

@@ -42,6 +42,7 @@ proptest! {
                 let found = tree.get(|known| known.cmp(&key)).map(|(_, value)| value);
                 prop_assert_eq!(found, map.get(&key));
                 let rest: Vec<_> = tree.iter_from(|known| *known < key).take(9).collect();
+                prop_assert_eq!(tree.first_from(|known| *known < key), rest.first().copied());
                 prop_assert_eq!(rest, map.range(key..).take(9).collect::<Vec<_>>());
             }
         }

@@ -5,14 +5,16 @@ use bgp_core::Direction;
 use super::PeerTask;
 use crate::clock;
 
-/// The most octets of messages that a task handles with one work permit: some 1,000 routes.
-const MOST_OCTETS: usize = 4 * 1_024;
+/// The most octets of messages that a task handles with one work permit: some 400 routes. Dozens of tasks with a permit may run
+/// before the runtime looks at its timers again.
+const MOST_OCTETS: usize = 2 * 1_024;
 
 /// The most routes that a task judges again with one work permit.
 const MOST_REVALIDATED: usize = 1_024;
 
-/// The most octets that a task handles without a work permit: KEEPALIVEs, a few routes.
-const FEW_OCTETS: usize = 512;
+/// The most octets that a task handles without a work permit: KEEPALIVEs, a change of a route. A thousand peers may send so
+/// many at once, and all of them are handled before the next KEEPALIVE is sent.
+const FEW_OCTETS: usize = 128;
 
 impl PeerTask {
     /// Handles the messages that have been read: at once if they are few, otherwise with a work permit.

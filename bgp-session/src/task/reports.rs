@@ -62,7 +62,7 @@ struct UnsendableReport {
 }
 
 /// The most changes of the table that a task makes with one work permit.
-const MOST_CHANGES: usize = 1_024;
+const MOST_CHANGES: usize = 512;
 
 /// The facts that changed; `None`: as before.
 #[derive(Default)]
