@@ -2,7 +2,8 @@
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::rib::tree::{Differences, Tree, TreeIter};
+use crate::rib::differences::Differences;
+use crate::rib::tree::{Tree, TreeIter};
 use crate::rib::{Destination, Nlri, Path, PathChange};
 
 /// The routes of all peers, ranked by the decision process. `K` names a peer.

@@ -14,6 +14,7 @@ mod adj_rib_out;
 mod changes;
 mod decision;
 mod destination;
+mod differences;
 mod export;
 mod import;
 mod interner;

@@ -427,7 +427,7 @@ impl<'a, K, V> TreeIter<'a, K, V> {
     }
 
     /// Skips the nodes that both trees share at this place.
-    fn skip_shared(&mut self, other: &mut Self) {
+    pub(super) fn skip_shared(&mut self, other: &mut Self) {
         while self.is_at_end_of_leaf() && other.is_at_end_of_leaf() {
             match (self.peek_node(), other.peek_node()) {
                 (Some((own, a)), Some((others, b))) if own == others && Arc::ptr_eq(a, b) => {
@@ -453,7 +453,7 @@ impl<'a, K, V> TreeIter<'a, K, V> {
         }
     }
 
-    fn peek(&self) -> Option<&'a (K, V)> {
+    pub(super) fn peek(&self) -> Option<&'a (K, V)> {
         self.leaf.as_slice().first()
     }
 }
@@ -470,42 +470,6 @@ impl<'a, K, V> Iterator for TreeIter<'a, K, V> {
                 return None;
             }
         }
-    }
-}
-
-/// The keys at which two trees may differ, with the values in each, in order. Shared nodes are skipped, so that the cost grows
-/// with the number of changes between a tree and its clone.
-#[derive(Clone, Debug)]
-pub(crate) struct Differences<'a, K, V> {
-    old: TreeIter<'a, K, V>,
-    new: TreeIter<'a, K, V>,
-}
-
-impl<'a, K, V> Differences<'a, K, V> {
-    pub(crate) fn new(old: &'a Tree<K, V>, new: &'a Tree<K, V>) -> Self {
-        if old.is_same(new) {
-            return Self { old: TreeIter::default(), new: TreeIter::default() };
-        }
-        Self { old: old.iter(), new: new.iter() }
-    }
-}
-
-impl<'a, K: Ord, V> Iterator for Differences<'a, K, V> {
-    type Item = (&'a K, Option<&'a V>, Option<&'a V>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.old.skip_shared(&mut self.new);
-        let order = match (self.old.peek(), self.new.peek()) {
-            (None, None) => return None,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some((old, _)), Some((new, _))) => old.cmp(new),
-        };
-
-        let old = if order.is_le() { self.old.next() } else { None };
-        let new = if order.is_ge() { self.new.next() } else { None };
-        let (key, _) = new.or(old)?;
-        Some((key, old.map(|(_, value)| value), new.map(|(_, value)| value)))
     }
 }
 

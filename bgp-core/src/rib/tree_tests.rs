@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::rib::differences::Differences;
 
 fn entries(tree: &Tree<u32, u32>) -> Vec<(u32, u32)> {
     tree.iter().map(|(key, value)| (*key, *value)).collect()
