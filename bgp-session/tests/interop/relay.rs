@@ -25,7 +25,7 @@ struct Client {
     speaker: Speaker,
     peer: PeerHandle,
     /// Dropped last, on no runtime.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Client {
@@ -41,12 +41,12 @@ impl Client {
             });
             (runtime, speaker, peer)
         });
-        Self { host, speaker, peer, _runtime: runtime }
+        Self { host, speaker, peer, runtime }
     }
 
     fn announces(&self, routes: impl IntoIterator<Item = Route>) {
         let routes: RouteSet = routes.into_iter().collect();
-        self.host.enter(|| self._runtime.block_on(self.peer.set_routes(routes))).unwrap();
+        self.host.enter(|| self.runtime.block_on(self.peer.set_routes(routes))).unwrap();
     }
 
     fn prefixes(&self, expected: &[&str]) {
