@@ -6,17 +6,16 @@
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use hashbrown::HashMap;
+
 use crate::wire::PathAttributes;
 
 /// The sets of attributes of one peer's routes.
-#[expect(
-    clippy::disallowed_types,
-    reason = "its hasher is the same in every run, and nothing depends on the order"
-)]
 #[derive(Debug, Default)]
 pub(crate) struct Interner {
-    /// The sets by hash. Of two sets with one hash only the last is known, so that a peer cannot make the search long.
-    sets: std::collections::HashMap<u64, Arc<PathAttributes>, BuildHasherDefault<KeyIsHash>>,
+    /// The sets by hash. Of two sets with one hash only the last is known, so that a peer cannot make the search long. Nothing
+    /// depends on the order of the map, which is the same in every run.
+    sets: HashMap<u64, Arc<PathAttributes>, BuildHasherDefault<KeyIsHash>>,
     /// The set that was shared last.
     last: Option<Arc<PathAttributes>>,
     /// The number of sets at which those without routes are forgotten.
