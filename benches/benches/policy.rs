@@ -36,7 +36,10 @@ fn main() {
 
 /// The prefix of entry `n` of a table: /24s in order, with one /16 in 256 of them.
 fn prefix(n: u32) -> IpNet {
-    let length = match n % 256 { 0 => 16, _ => 24 };
+    let length = match n % 256 {
+        0 => 16,
+        _ => 24,
+    };
     Ipv4Net::new_assert((0x0100_0000 + n * 256).into(), length).trunc().into()
 }
 

@@ -1,4 +1,4 @@
-//! [`RouteChanges`]: the routes in which two sets differ.
+//! [`RouteSetChanges`]: the routes in which two sets differ.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::wire::PathAttributes;
 /// An iterator over the differences between two sets, in the order of prefixes: each route of the newer set that is new or has
 /// other attributes, with its attributes, and each route that is gone, with `None`.
 #[derive(Clone, Debug)]
-pub struct RouteChanges<'a> {
+pub struct RouteSetChanges<'a> {
     v4: Differences<'a, Key4>,
     v6: Differences<'a, Key6>,
 }
@@ -34,15 +34,15 @@ impl RouteSet {
     /// # Ok::<(), ipnet::AddrParseError>(())
     /// ```
     #[must_use]
-    pub fn changes_since<'a>(&'a self, older: &'a Self) -> RouteChanges<'a> {
-        RouteChanges {
+    pub fn changes_since<'a>(&'a self, older: &'a Self) -> RouteSetChanges<'a> {
+        RouteSetChanges {
             v4: Differences::new(&older.v4, &self.v4),
             v6: Differences::new(&older.v6, &self.v6),
         }
     }
 }
 
-impl<'a> Iterator for RouteChanges<'a> {
+impl<'a> Iterator for RouteSetChanges<'a> {
     type Item = (Nlri, Option<&'a Arc<PathAttributes>>);
 
     fn next(&mut self) -> Option<Self::Item> {

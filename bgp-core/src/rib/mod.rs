@@ -36,7 +36,7 @@ mod tests;
 
 pub use self::adj_rib_in::{AdjRibIn, InPage, InRoute};
 pub use self::adj_rib_out::{AdjRibOut, OutPage, OutRoute, OutRouteState, Pending};
-pub use self::changes::RouteChanges;
+pub use self::changes::RouteSetChanges;
 pub use self::destination::{Destination, PathChange};
 pub use self::export::{ExportRules, Unsendable, UnsendableRoute};
 pub use self::import::{ImportRules, Rejected};
