@@ -1,16 +1,15 @@
 //! Waits for peers to connect, shows their routes to a monitoring station (BMP), and records their messages (MRT).
 //!
 //! ```text
-//! cargo run -p bgp-session --example monitor -- LISTEN OWN_AS STATION FILE PEER=AS...
-//! cargo run -p bgp-session --example monitor -- 127.0.0.2:1790 64500 127.0.0.1:11019 messages.mrt 127.0.0.1=any
+//! cargo run -p bgp-session --example monitor -- LISTEN OWN_AS STATION PEER=AS... > FILE
+//! cargo run -p bgp-session --example monitor -- 127.0.0.2:1790 64500 127.0.0.1:11019 127.0.0.1=any > messages.mrt
 //! bgpdump -m messages.mrt
 //! ```
 
 use std::{
     env,
     error::Error,
-    fs::File,
-    io::Write,
+    io::{self, Write},
     net::{IpAddr, SocketAddr},
 };
 
@@ -22,8 +21,12 @@ use bytes::BytesMut;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [listen, own_as, station, file, peers @ ..] = arguments.as_slice() else {
-        return Err("expected LISTEN OWN_AS STATION FILE PEER=AS...".into());
+    run(&arguments, io::stdout()).await
+}
+
+pub(crate) async fn run(arguments: &[String], mut out: impl Write) -> Result<(), Box<dyn Error>> {
+    let [listen, own_as, station, peers @ ..] = arguments else {
+        return Err("expected LISTEN OWN_AS STATION PEER=AS...".into());
     };
 
     let listen: SocketAddr = listen.parse()?;
@@ -47,10 +50,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         handles.push(speaker.add_peer(config).await?);
     }
 
-    let (mut file, mut records) = (File::create(file)?, BytesMut::new());
+    let mut records = BytesMut::new();
     while let Some(recorded) = recorder.next(&mut records).await {
         recorded?;
-        file.write_all(&records)?;
+        out.write_all(&records)?;
+        out.flush()?;
         records.clear();
     }
     Ok(())

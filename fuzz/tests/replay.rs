@@ -143,7 +143,15 @@ macro_rules! targets_hold_on_changed_inputs {
         fn $test() {
             hold($target);
         }
-    )+};
+    )+
+
+        #[test]
+        fn every_target_has_such_a_test() {
+            let tested = [$($target),+];
+            assert!(TARGETS.iter().all(|target| tested.contains(&target.name)));
+            assert_eq!(tested.len(), TARGETS.len());
+        }
+    };
 }
 
 targets_hold_on_changed_inputs! {
@@ -159,6 +167,7 @@ targets_hold_on_changed_inputs! {
     config_holds_on_changed_inputs => "config";
     decode_holds_on_changed_inputs => "decode";
     mrt_holds_on_changed_inputs => "mrt";
+    bmp_holds_on_changed_inputs => "bmp";
     capture_holds_on_changed_inputs => "capture";
     rtr_holds_on_changed_inputs => "rtr";
 }

@@ -9,12 +9,17 @@ use std::{
     time::Duration,
 };
 
+use bgp_core::{
+    bmp::{BmpFrame, BmpMessage, BmpPeerType},
+    mrt::{RecordContent, Records},
+};
 use bgp_session::{
     Asn, BgpIdentifier, Community, Import, PeerConfig, PeerHandle, Route, RouteSet, Speaker,
 };
+use bytes::{Buf, BytesMut};
 use clap::Parser;
 use serde_json::Value;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{io::AsyncReadExt, net::TcpListener, time::timeout};
 
 macro_rules! example {
     ($name:ident, $path:literal) => {
@@ -29,6 +34,7 @@ example!(announce, "../../../../bgp-session/examples/announce.rs");
 example!(anycast, "../../../../bgp-session/examples/anycast.rs");
 example!(blast, "../../../../bgp-session/examples/blast.rs");
 example!(collector, "../../../../bgp-session/examples/collector.rs");
+example!(monitor, "../../../../bgp-session/examples/monitor.rs");
 example!(observe, "../../../../bgp-session/examples/observe.rs");
 example!(route_server, "../../../../bgp-session/examples/route_server.rs");
 
@@ -275,6 +281,53 @@ async fn collector_writes_routes_and_sessions_as_lines_of_json() {
         "192.0.2.1",
     ]);
     assert!(refused.unwrap_err().to_string().contains("expected ADDRESS=AS"));
+}
+
+#[tokio::test]
+async fn monitor_shows_routes_to_its_station_and_records_messages() {
+    let listen = free_port("127.0.62.1").await.to_string();
+    let station = TcpListener::bind("127.0.62.2:0").await.unwrap();
+    let station_address = station.local_addr().unwrap().to_string();
+    let arguments = [listen.clone(), "64500".into(), station_address, "127.0.0.1=64512".into()];
+    let recorded = Screen::default();
+    let prefix = "203.0.113.7/32".parse().unwrap();
+
+    let watching = async {
+        let (mut stream, _) = soon("the stream", station.accept()).await.unwrap();
+        let node = Speaker::builder(NODE, BgpIdentifier::new(192, 0, 2, 7)).start().await.unwrap();
+        let address: SocketAddr = listen.parse().unwrap();
+        let peer = node.add_peer(PeerConfig::new(address, ROUTER)).await.unwrap();
+        peer.set_routes(RouteSet::from([Route::new(prefix)])).await.unwrap();
+
+        // The route is shown as it was received, and as the best one.
+        let mut seen = Vec::new();
+        let mut octets = BytesMut::new();
+        while !(seen.contains(&BmpPeerType::GLOBAL) && seen.contains(&BmpPeerType::LOC_RIB)) {
+            let read = soon("the route at the station", stream.read_buf(&mut octets)).await;
+            assert!(read.unwrap() > 0, "the stream ended after {seen:?}");
+            while let Some(frame) = BmpFrame::split(&octets).unwrap() {
+                if let BmpMessage::RouteMonitoring(monitored) = frame.decode().unwrap() {
+                    let is_route = monitored.update.windows(5).any(|it| it == [32, 203, 0, 113, 7]);
+                    seen.extend(is_route.then_some(monitored.peer.peer_type));
+                }
+                let length = frame.as_bytes().len();
+                octets.advance(length);
+            }
+        }
+    };
+    tokio::select! {
+        () = fails(monitor::run(&arguments, &recorded)) => {}
+        () = watching => {}
+    }
+
+    let octets = recorded.0.borrow();
+    let updates = Records::new(&octets).filter(|record| match record.content().unwrap() {
+        RecordContent::Message(recorded) => {
+            recorded.octets.windows(5).any(|it| it == [32, 203, 0, 113, 7])
+        }
+        _ => false,
+    });
+    assert_eq!(updates.count(), 1, "{} octets", octets.len());
 }
 
 #[tokio::test]
