@@ -4,7 +4,7 @@
 //!
 //! - `accepted ADDRESS`: the number of routes that it holds from a peer;
 //! - `established`: the number of sessions that are up;
-//! - `change N`: announces N versions of one route to all peers, each once the one before has been sent.
+//! - `change VERSION`: announces a version of one route to all peers, and waits until it has been sent.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -128,10 +128,10 @@ async fn converse(
                 peer.status().prefixes_held
             }
             ["established"] => peers.values().filter(|peer| peer.status().is_established()).count(),
-            ["change", count] => {
-                let count = count.parse()?;
-                change(args.table(), peers, count).await?;
-                count.into()
+            ["change", version] => {
+                let version = version.parse()?;
+                change(args.table(), peers, version).await?;
+                version.into()
             }
             _ => return Err("no such command".into()),
         };
@@ -143,16 +143,14 @@ async fn converse(
 async fn change(
     table: Table,
     peers: &BTreeMap<IpAddr, PeerHandle>,
-    count: u16,
+    version: u16,
 ) -> Result<(), Box<dyn Error>> {
-    for version in 1..=count {
-        let route = table.changed_route(version);
-        for peer in peers.values() {
-            peer.announce(route.clone()).await?;
-        }
-        for peer in peers.values() {
-            peer.routes_sent().await?;
-        }
+    let route = table.changed_route(version);
+    for peer in peers.values() {
+        peer.announce(route.clone()).await?;
+    }
+    for peer in peers.values() {
+        peer.routes_sent().await?;
     }
     Ok(())
 }

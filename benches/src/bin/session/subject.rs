@@ -94,8 +94,8 @@ pub(crate) trait Subject {
     /// of its sockets. A measurement would mostly consist of that.
     fn nudge(&self) {}
 
-    /// Announces versions of one of its own routes, one after the other.
-    fn change(&self, _count: u16) -> Result<(), String> {
+    /// Announces a version of one of its own routes, and waits until it has been sent.
+    fn change(&self, _version: u16) -> Result<(), String> {
         Err("only our speaker announces routes of its own".to_owned())
     }
 }
@@ -212,7 +212,7 @@ impl Subject for Ours {
         self.process.process_ids()
     }
 
-    fn change(&self, count: u16) -> Result<(), String> {
-        self.ask(&format!("change {count}")).map(drop)
+    fn change(&self, version: u16) -> Result<(), String> {
+        self.ask(&format!("change {version}")).map(drop)
     }
 }

@@ -18,8 +18,8 @@ use crate::routes::{Table, context};
 
 /// The space for octets from the socket.
 const READ_ROOM: usize = 256 * 1_024;
-/// The pause before another attempt to connect.
-const PAUSE: Duration = Duration::from_millis(20);
+/// The pause before another attempt to connect. Many peers must not keep a speaker busy with connections that it refuses.
+const PAUSE: Duration = Duration::from_millis(250);
 /// The time for the messages up to Established. Some daemons accept a connection before they are ready for it.
 const HANDSHAKE: Duration = Duration::from_secs(20);
 /// The number of streams that may wait to be written.
