@@ -1,6 +1,6 @@
 //! [`RecentLines`]: the last lines of the log, for a support bundle.
 //!
-//! Owns the bounds in lines and octets. It formats nothing: a writer hands it complete lines.
+//! Owns the bounds in lines and octets. It formats nothing.
 
 use std::collections::VecDeque;
 use std::io;
@@ -27,9 +27,9 @@ struct Lines {
 }
 
 impl RecentLines {
-    /// Returns a writer that appends lines. Each write has to end at the end of a line.
+    /// Returns a writer that appends lines.
     pub fn writer(&self) -> RecentLinesWriter {
-        RecentLinesWriter { lines: self.clone() }
+        RecentLinesWriter { lines: self.clone(), last: Vec::new() }
     }
 
     /// Returns a copy of the lines.
@@ -56,24 +56,43 @@ impl Lines {
     }
 }
 
-/// A writer that appends to [`RecentLines`].
+/// A writer that appends to [`RecentLines`]. A line counts when it ends, or when the writer is dropped.
 #[derive(Debug)]
 pub struct RecentLinesWriter {
     lines: RecentLines,
+    /// The beginning of a line that has not ended.
+    last: Vec<u8>,
+}
+
+impl RecentLinesWriter {
+    fn end_line(&mut self) {
+        self.lines.lock().push(&String::from_utf8_lossy(&self.last));
+        self.last.clear();
+    }
 }
 
 impl io::Write for RecentLinesWriter {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let text = String::from_utf8_lossy(octets);
-        let mut kept = self.lines.lock();
-        for line in text.lines() {
-            kept.push(line);
+        for part in octets.split_inclusive(|octet| *octet == b'\n') {
+            let line = part.strip_suffix(b"\n");
+            self.last.extend_from_slice(line.unwrap_or(part));
+            if line.is_some() {
+                self.end_line();
+            }
         }
         Ok(octets.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Drop for RecentLinesWriter {
+    fn drop(&mut self) {
+        if !self.last.is_empty() {
+            self.end_line();
+        }
     }
 }
 
