@@ -47,11 +47,6 @@ impl LocRibView {
         }
     }
 
-    /// Returns true if the table may have changed since it was shown.
-    pub(super) fn has_changed(&self) -> bool {
-        self.version.has_changed().unwrap_or(false)
-    }
-
     /// Waits until the table may have changed.
     pub(super) async fn changed(&mut self) {
         if self.version.changed().await.is_err() {

@@ -12,6 +12,8 @@ mod station;
 mod statistics;
 mod stream;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -134,8 +134,6 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
 
         loop {
             let tables_due = self.next_tables <= Instant::now();
-            let has_changes = queue.has_changed_routes()
-                || self.loc_rib.as_ref().is_some_and(LocRibView::has_changed);
             let done = tokio::select! {
                 text = stopped(&mut stop) => return Ended::Stopped(text),
                 next = queue.next(tables_due) => match next {
@@ -145,7 +143,7 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
                     Next::Changed(peers) => self.show_tables(peers).await,
                 },
                 () = loc_rib_changed(&mut self.loc_rib), if tables_due => self.show_loc_rib().await,
-                () = sleep_until(self.next_tables), if has_changes && !tables_due => Ok(()),
+                () = sleep_until(self.next_tables), if !tables_due => Ok(()),
                 _ = statistics.tick(), if has_statistics => {
                     self.report_statistics();
                     Ok(())

@@ -119,11 +119,6 @@ impl Queue {
         state.closed.then_some(Next::Closed)
     }
 
-    /// Returns true if routes changed that have not been read.
-    pub(crate) fn has_changed_routes(&self) -> bool {
-        !self.lock().changed.is_empty()
-    }
-
     /// Waits until something was lost.
     pub(crate) async fn lost(&self) {
         while self.lock().missed == 0 {
