@@ -215,8 +215,7 @@ impl Monitoring {
         }
     }
 
-    fn up(&self, session: ObservedSession) {
-        let session = Arc::new(session);
+    fn up(&self, session: Arc<ObservedSession>) {
         let mut state = self.lock();
         state.sessions.insert(session.peer, Arc::clone(&session));
         self.push_to(&state, &Observation::Up(session));

@@ -20,6 +20,7 @@ mod operator;
 mod pipes;
 mod processes;
 mod range;
+mod recorder;
 mod refresh;
 mod relay;
 mod requests;
