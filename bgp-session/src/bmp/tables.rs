@@ -91,15 +91,18 @@ impl<W: AsyncWrite + Unpin> Stream<'_, W> {
 
     /// Sends the routes that a peer has from us.
     pub(super) async fn dump_adj_rib_out(&mut self, peer: PeerId) -> Result<(), Ended> {
-        let Some(handle) = self.context.registry.handle(peer) else { return Ok(()) };
         let Some(view) = self.peers.get(&peer).map(ShownPeer::adj_rib_out_view) else {
             return Ok(());
         };
 
         let mut from = None;
         loop {
+            // A handle keeps the peer, so it must not outlast the page: the station may be slow to read it.
+            let Some(handle) = self.context.registry.handle(peer) else { return Ok(()) };
             // If the peer is ending, its Peer Down follows.
             let Ok(page) = handle.adj_rib_out(from, PAGE).await else { return Ok(()) };
+            drop(handle);
+
             for route in page.routes {
                 let has_it = matches!(
                     route.state,

@@ -235,6 +235,23 @@ async fn a_station_that_stops_reading_delays_no_session_and_starts_over() {
 }
 
 #[tokio::test]
+async fn a_station_that_stops_reading_keeps_no_peer_that_is_removed() {
+    let mut world = world(9).await;
+    world.at_router.set_routes(large()).await.unwrap();
+    table(&world.node, "all routes", |table| table.len() == 2_000).await;
+    let config = StationConfig::connect(world.listener.local_addr().unwrap())
+        .ribs([MonitoredRib::AdjRibOutPostPolicy]);
+    let _station = world.router.add_station(config).await.unwrap();
+    let (silent, _) = soon("the connection", world.listener.accept()).await.unwrap();
+    // Nothing is sent before the first routes are.
+    soon("the first routes", silent.readable()).await.unwrap();
+
+    drop(world.at_router);
+    let down = world.at_node.wait_for(|status| !status.is_established());
+    soon("the end of the session", down).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_station_that_connects_again_gets_the_stream_anew() {
     let world = world(6).await;
     world.at_node.set_routes(routes(&["10.1.0.0/16"])).await.unwrap();
