@@ -10,7 +10,7 @@ use crate::monitoring::Interest;
 pub enum MonitoredRib {
     /// What each peer sends, before the import policy (RFC 7854): its UPDATEs, octet by octet.
     ///
-    /// A speaker keeps no routes from before the policy. When a stream begins, it therefore asks each peer to send its routes
+    /// A speaker does not keep the UPDATEs of its peers. When a stream begins, it therefore asks each peer to send its routes
     /// again (RFC 2918); a peer that cannot be asked shows only what it sends from then on. An End-of-RIB marks the end of the
     /// answer if both ends know where it is (RFC 7313).
     AdjRibInPrePolicy,
@@ -87,9 +87,9 @@ impl StationConfig {
         self
     }
 
-    /// Sets the time between two Statistics Reports of each peer. Default: 60 seconds; zero: none.
+    /// Sets the time between two Statistics Reports of each peer, at most a year. Default: 60 seconds; zero: none.
     pub fn statistics_interval(mut self, interval: Duration) -> Self {
-        self.statistics_interval = interval;
+        self.statistics_interval = interval.min(YEAR);
         self
     }
 
@@ -106,10 +106,11 @@ impl StationConfig {
     }
 
     /// Sets the pause before another attempt to connect, and the longest one. It doubles with each attempt, until a connection
-    /// has lasted longer than the pause before it. Default: 30 seconds and 12 minutes (RFC 7854 section 3.2).
+    /// has lasted longer than the pause before it. Both are at most a year. Default: 30 seconds and 12 minutes (RFC 7854
+    /// section 3.2).
     pub fn reconnect(mut self, first: Duration, longest: Duration) -> Self {
-        self.first_pause = first;
-        self.longest_pause = longest.max(first);
+        self.first_pause = first.min(YEAR);
+        self.longest_pause = longest.clamp(self.first_pause, YEAR);
         self
     }
 
@@ -128,3 +129,6 @@ impl StationConfig {
         kinds.fold(Interest::default(), Interest::with)
     }
 }
+
+/// The longest time that can be set. The clock of the runtime overflows with the longest [`Duration`].
+const YEAR: Duration = Duration::from_secs(365 * 24 * 3_600);

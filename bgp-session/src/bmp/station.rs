@@ -1,20 +1,22 @@
 //! [`StationHandle`]: an embedder's handle on the stream to a station, and the task behind it.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     sync::watch,
     time::{sleep, timeout},
 };
 use tracing::Instrument;
 
-use crate::{SpeakerError, clock, socket, speaker::SpeakerInner};
+use crate::{SpeakerError, clock, listener::Accept, socket, speaker::SpeakerInner};
 
 use super::{
     StationConfig, StationContext, Stop,
@@ -114,15 +116,15 @@ impl fmt::Debug for StationHandle {
 }
 
 /// The task of a station.
-struct StationTask {
+struct StationTask<L> {
     context: StationContext,
-    listener: Option<TcpListener>,
+    listener: Option<L>,
     /// The connection that replaces the one before.
     next: Option<(TcpStream, SocketAddr)>,
     status: watch::Sender<StationStatus>,
 }
 
-impl StationTask {
+impl<L: Accept> StationTask<L> {
     async fn run(mut self) {
         let mut closed = self.context.monitoring.closed();
         let mut stop = self.context.stop.clone();
@@ -145,7 +147,7 @@ impl StationTask {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "no connection to the station");
-                    self.status.send_modify(|status| status.last_error = Some(error.to_string()));
+                    report_error(&self.status, &error);
                     Duration::ZERO
                 }
             };
@@ -161,7 +163,7 @@ impl StationTask {
                 _ = closed.wait_for(|closed| *closed) => return,
                 () = sleep(pause) => {}
             }
-            pause = (pause * 2).min(self.context.config.longest_pause);
+            pause = pause.saturating_mul(2).min(self.context.config.longest_pause);
         }
     }
 
@@ -171,7 +173,7 @@ impl StationTask {
             return Ok(next);
         }
         if let Some(listener) = &self.listener {
-            return listener.accept().await;
+            return Ok(accept(listener, &self.status).await);
         }
         let address = self.context.config.address;
         let stream = timeout(CONNECT_LIMIT, TcpStream::connect(address))
@@ -199,9 +201,15 @@ impl StationTask {
         let (observer, sessions) = context.monitoring.observe(interest, limit);
         let (reader, writer) = stream.into_split();
         let mut stream = Stream::new(context, observer.queue(), writer);
+        let next = async {
+            match &self.listener {
+                Some(listener) => accept(listener, &self.status).await,
+                None => std::future::pending().await,
+            }
+        };
         let (ended, next) = tokio::select! {
             ended = stream.run(sessions, reader) => (Some(ended), None),
-            next = accept(self.listener.as_ref()) => (None, Some(next)),
+            next = next => (None, Some(next)),
         };
 
         let octets = stream.octets();
@@ -236,16 +244,26 @@ impl StationTask {
     }
 }
 
-/// Waits for a connection to a listener, for ever if there is none.
-async fn accept(listener: Option<&TcpListener>) -> (TcpStream, SocketAddr) {
-    let Some(listener) = listener else { return std::future::pending().await };
+/// Waits for a connection to a listener. Errors go into the status.
+async fn accept(
+    listener: &impl Accept,
+    status: &watch::Sender<StationStatus>,
+) -> (TcpStream, SocketAddr) {
     loop {
-        match listener.accept().await {
+        match poll_fn(|cx| listener.poll_accept(cx)).await {
             Ok(accepted) => return accepted,
-            // Such as too many open files. There may be fewer soon.
-            Err(_) => sleep(ACCEPT_AGAIN).await,
+            Err(error) => {
+                tracing::debug!(%error, "no connection from the station");
+                report_error(status, &error);
+                // Such as too many open files. There may be fewer soon.
+                sleep(ACCEPT_AGAIN).await;
+            }
         }
     }
+}
+
+fn report_error(status: &watch::Sender<StationStatus>, error: &io::Error) {
+    status.send_modify(|status| status.last_error = Some(error.to_string()));
 }
 
 /// The time after which an attempt to connect is given up.
@@ -254,3 +272,64 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 /// The time without octets after which the system looks whether the station is there.
 const IDLE: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        task::{Context, Poll},
+    };
+
+    use tokio::net::TcpListener;
+
+    use super::{super::tests::context, *};
+
+    /// A listener of a process that has no descriptors left.
+    #[derive(Default)]
+    struct Exhausted {
+        calls: Arc<AtomicUsize>,
+    }
+
+    impl Accept for Exhausted {
+        fn poll_accept(&self, _: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
+            let calls = self.calls.fetch_add(1, Ordering::Relaxed);
+            assert!(calls < 1_000, "it spins");
+            Poll::Ready(Err(io::Error::from_raw_os_error(libc::EMFILE)))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_descriptors_a_station_is_accepted_again_now_and_then() {
+        let (context, _stop) = context(StationConfig::listen(([192, 0, 2, 7], 11_019).into()));
+        let context = Arc::into_inner(context).unwrap();
+        let (status, reported) = watch::channel(StationStatus::default());
+        let listener = Exhausted::default();
+        let calls = Arc::clone(&listener.calls);
+        let task = StationTask { context, listener: Some(listener), next: None, status };
+        let ended = timeout(Duration::from_secs(10), task.run()).await;
+
+        assert!(ended.is_err());
+        let calls = calls.load(Ordering::Relaxed);
+        assert!((9..=11).contains(&calls), "{calls}");
+        let error = reported.borrow().last_error.clone().unwrap();
+        assert!(error.contains("Too many open files"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_absent_station_is_tried_after_any_pause() {
+        // Nothing listens on the discard port of this address.
+        let config = StationConfig::connect(([127, 0, 15, 100], 9).into());
+        let (context, _stop) = context(config.reconnect(Duration::MAX, Duration::MAX));
+        let context = Arc::into_inner(context).unwrap();
+        let (status, mut reported) = watch::channel(StationStatus::default());
+        let task = StationTask::<TcpListener> { context, listener: None, next: None, status };
+        let running = tokio::spawn(task.run());
+        for _ in 0..3 {
+            reported.changed().await.unwrap();
+        }
+        running.abort();
+    }
+}
