@@ -7,10 +7,10 @@ use std::{
 };
 
 use bgp_core::{
-    IpNet,
+    Afi, AfiSafi, IpNet,
     bmp::{InformationType, PeerUp, PerPeerHeader, StatisticType, StatisticsReport, Tlvs},
-    rib::Nlri,
-    wire::{Capability, Open, PathAttributes},
+    rib::{Destination, Nlri},
+    wire::{Capability, ExtendedNextHop, Open, PathAttributes},
 };
 use bytes::BytesMut;
 use tokio::{io::AsyncWrite, sync::watch};
@@ -65,6 +65,11 @@ impl LocRibView {
         InformationType::VRF_TABLE_NAME.encode(TABLE_NAME, &mut name);
         // There is no session: both OPENs say what the routes of the table are like.
         let mut capabilities = FAMILIES.map(Capability::Multiprotocol).to_vec();
+        // Routes to IPv4 prefixes may have a next hop of IPv6 (RFC 8950).
+        capabilities.push(Capability::ExtendedNextHop(vec![ExtendedNextHop {
+            family: AfiSafi::IPV4_UNICAST,
+            next_hop: Afi::IPV6,
+        }]));
         capabilities.push(Capability::FourOctetAs(context.asn));
         capabilities.push(Capability::ExtendedMessage);
         Open::new(context.asn, 0, context.identifier, capabilities).encode(&mut open);
@@ -97,7 +102,7 @@ impl LocRibView {
         let (new, view) = (context.table.snapshot(), self.view.at(at));
 
         for (prefix, best) in best_changes(&new, &self.shown) {
-            view.push(Nlri::from(prefix), best.as_ref(), &mut self.batch, &mut outlet.out);
+            view.push(Nlri::from(prefix), best, &mut self.batch, &mut outlet.out);
             if outlet.is_full() {
                 outlet.flush().await?;
             }
@@ -120,15 +125,10 @@ impl LocRibView {
 fn best_changes<'a>(
     new: &'a LocRibSnapshot,
     old: &'a LocRibSnapshot,
-) -> impl Iterator<Item = (IpNet, Option<Arc<PathAttributes>>)> + Send {
-    let best = |rib: &LocRibSnapshot, prefix: &IpNet| {
-        rib.best(prefix).map(|path| Arc::clone(&path.attributes))
-    };
-    let gone = old.iter().filter(|(prefix, _)| new.best(prefix).is_none());
-    let gone = gone.map(|(prefix, _)| (prefix, None));
-    let changed = new.iter().filter_map(move |(prefix, _)| {
-        let (before, after) = (best(old, &prefix), best(new, &prefix));
+) -> impl Iterator<Item = (IpNet, Option<&'a Arc<PathAttributes>>)> + Send {
+    new.rib.differences(&old.rib).filter_map(|(prefix, old, new)| {
+        let [before, after] =
+            [old, new].map(|it| it.and_then(Destination::best).map(|best| &best.attributes));
         (before != after).then_some((prefix, after))
-    });
-    gone.chain(changed)
+    })
 }

@@ -33,7 +33,7 @@ use super::{
     MonitoredRib, StationContext,
     loc_rib::LocRibView,
     outlet::{Ended, Outlet, stopped},
-    routes::{Batch, FAMILIES},
+    routes::{Batch, FAMILIES, RibView},
     tables::ShownPeer,
 };
 
@@ -49,12 +49,13 @@ pub(super) struct Stream<'a, W> {
     pub(super) next_tables: Instant,
 }
 
-/// The tables that are due.
+/// What the tables behind a Peer Up hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Dump {
-    /// Those of a session that was up before the stream: whole tables, each with an End-of-RIB.
+    /// All routes of a session that was up before the stream. An End-of-RIB ends each table.
     Whole,
-    /// Those of a new session: what has been received so far, without an End-of-RIB.
+    /// The first routes of a new session. Both ends of it send their own End-of-RIBs, which end the tables of their routes. Only
+    /// the routes that the peer should have are known already.
     Begun,
 }
 
@@ -213,10 +214,10 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
         // The times of routes from before are unknown.
         let header = header.at(Duration::ZERO);
         let shown = ShownPeer::new(session, header);
-        let families = shown.families();
         self.peers.insert(peer, shown);
         self.show_peer_tables(peer, Duration::ZERO).await?;
         if dump == Dump::Begun {
+            self.end_of_rib(peer, MonitoredRib::AdjRibOutPrePolicy, ShownPeer::routes_view);
             return Ok(());
         }
 
@@ -230,17 +231,19 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
             }
         }
 
-        let Some(shown) = self.peers.get(&peer) else { return Ok(()) };
-        for (rib, view) in [
-            (MonitoredRib::AdjRibInPostPolicy, shown.adj_rib_in_view()),
-            (MonitoredRib::AdjRibOutPrePolicy, shown.routes_view()),
-            (MonitoredRib::AdjRibOutPostPolicy, shown.adj_rib_out_view()),
-        ] {
-            if self.shows(rib) {
-                families.iter().for_each(|family| view.end_of_rib(*family, &mut self.outlet.out));
-            }
-        }
+        self.end_of_rib(peer, MonitoredRib::AdjRibInPostPolicy, ShownPeer::adj_rib_in_view);
+        self.end_of_rib(peer, MonitoredRib::AdjRibOutPrePolicy, ShownPeer::routes_view);
+        self.end_of_rib(peer, MonitoredRib::AdjRibOutPostPolicy, ShownPeer::adj_rib_out_view);
         self.outlet.flush().await
+    }
+
+    /// Appends the End-of-RIBs of one of a peer's RIBs, one for each family, if that RIB is shown.
+    fn end_of_rib(&mut self, peer: PeerId, rib: MonitoredRib, view: fn(&ShownPeer) -> RibView) {
+        let Some(shown) = self.peers.get(&peer).filter(|_| self.shows(rib)) else { return };
+        let view = view(shown);
+        for family in shown.families() {
+            view.end_of_rib(family, &mut self.outlet.out);
+        }
     }
 
     fn peer_down(&mut self, peer: PeerId, at: Duration, reason: Option<DownReason>) {

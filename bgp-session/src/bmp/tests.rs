@@ -7,7 +7,7 @@ use bgp_core::{
     bmp::{BmpFrame, BmpMessage},
     peer::ReceivedRoutes,
     rib::{Nlri, PathSource},
-    wire::{Frame, Message, MessageLimit, PathAttributes, WireContext},
+    wire::{Capability, Frame, Message, MessageLimit, PathAttributes, WireContext},
 };
 use bytes::BytesMut;
 use tokio::{
@@ -108,6 +108,61 @@ fn change(table: &Table, peer: u8, prefix: &str, preference: Option<u32>) {
         received.withdrawn.push(nlri);
     }
     table.apply(&mut PendingRoutes::new(Arc::new(source), received), usize::MAX);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_changes_of_best_routes_are_shown() {
+    let (context, _stop) = context(config().ribs([MonitoredRib::LocRib]));
+    let mut station = Station::start(&context);
+    let prefix = "192.0.2.0/24";
+    change(&context.table, 1, prefix, Some(100));
+    assert_eq!(station.route().await, format!("+{prefix}"));
+
+    // Another path, which is worse at first.
+    for preference in [50, 60] {
+        change(&context.table, 2, prefix, Some(preference));
+        tokio::time::sleep(HOUR).await;
+    }
+    change(&context.table, 1, "198.51.100.0/24", Some(100));
+    assert_eq!(station.route().await, "+198.51.100.0/24");
+    change(&context.table, 2, prefix, Some(200));
+    assert_eq!(station.route().await, format!("+{prefix}"));
+    change(&context.table, 2, prefix, None);
+    assert_eq!(station.route().await, format!("+{prefix}"));
+    change(&context.table, 1, prefix, None);
+    assert_eq!(station.route().await, format!("-{prefix}"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_interval_between_statistics_is_accepted() {
+    let config = config().ribs([MonitoredRib::LocRib]).statistics_interval(Duration::MAX);
+    let (context, _stop) = context(config);
+    let mut station = Station::start(&context);
+    change(&context.table, 1, "192.0.2.0/24", Some(100));
+    assert_eq!(station.route().await, "+192.0.2.0/24");
+    tokio::time::sleep(HOUR).await;
+    change(&context.table, 1, "198.51.100.0/24", Some(100));
+    assert_eq!(station.route().await, "+198.51.100.0/24");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_opens_of_the_loc_rib_allow_next_hops_of_the_other_family() {
+    let (context, _stop) = context(config().ribs([MonitoredRib::LocRib]));
+    let mut station = Station::start(&context);
+    let up = loop {
+        let octets = station.message().await;
+        let message = BmpFrame::split(&octets).unwrap().unwrap().decode().unwrap();
+        if let BmpMessage::PeerUp(up) = message {
+            break [up.sent_open, up.received_open].map(<[u8]>::to_vec);
+        }
+    };
+    for open in up {
+        let frame = Frame::split(&open, MessageLimit::Standard).unwrap().unwrap();
+        let cx = WireContext::new(PeerType::Internal);
+        let Ok(Message::Open(open)) = Message::decode(frame, cx) else { panic!("no OPEN") };
+        let has_it = |it: &Capability| matches!(it, Capability::ExtendedNextHop(_));
+        assert!(open.capabilities.iter().any(has_it), "{:?}", open.capabilities);
+    }
 }
 
 #[tokio::test(start_paused = true)]

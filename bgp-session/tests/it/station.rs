@@ -154,6 +154,9 @@ async fn a_station_is_shown_the_opens_and_the_reason_of_the_end() {
     collector.read_until("the end", |it| it.log.contains(&line)).await;
     let ups = |it: &Collector| it.log.iter().filter(|line| **line == format!("{peer} up ")).count();
     collector.read_until("the next session", |it| ups(it) == 2).await;
+    // Also that of the new session: an End-of-RIB follows the routes that the peer should have at once.
+    let new = format!("{peer} pre out ipv4-unicast");
+    collector.read_until("its End-of-RIB", |it| it.complete.contains(&new)).await;
 
     world.at_router.shutdown("moved").await.unwrap();
     let line = format!("{peer} down by us: 6/2 moved");
