@@ -1,8 +1,8 @@
 //! A walk through the API, for authors of a controller, an anycast server or a route server.
 //!
 //! Most programs need only this page and [`PeerConfig`](crate::PeerConfig). The examples of the crate are whole programs:
-//! `announce` and `observe` for the two directions, `collector` for a stream of JSON, `anycast` with a health check, `blast` for
-//! benchmarks.
+//! `announce` and `observe` for the two directions, `collector` for a stream of JSON, `anycast` with a health check,
+//! `route_server` for an exchange, `monitor` for BMP and MRT, `blast` for benchmarks.
 //!
 //! # A speaker and its peers
 //!

@@ -9,7 +9,7 @@ use bgp_session::{
     wire::{AttributeCode, AttributeFlags},
 };
 use bytes::BytesMut;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
     collector::Collector,
@@ -242,10 +242,16 @@ async fn a_station_that_stops_reading_keeps_no_peer_that_is_removed() {
     let mut world = world(9).await;
     world.at_router.set_routes(large()).await.unwrap();
     table(&world.node, "all routes", |table| table.len() == 2_000).await;
-    let config = StationConfig::connect(world.listener.local_addr().unwrap())
+
+    // A station whose system takes few octets.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.bind((world.listener.local_addr().unwrap().ip(), 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let config = StationConfig::connect(listener.local_addr().unwrap())
         .ribs([MonitoredRib::AdjRibOutPostPolicy]);
     let _station = world.router.add_station(config).await.unwrap();
-    let (silent, _) = soon("the connection", world.listener.accept()).await.unwrap();
+    let (silent, _) = soon("the connection", listener.accept()).await.unwrap();
     // Nothing is sent before the first routes are.
     soon("the first routes", silent.readable()).await.unwrap();
 
