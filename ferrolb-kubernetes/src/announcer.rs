@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use bgp_session::{GracefulShutdown, IpNet, Route};
+use bgp_session::{Connector, GracefulShutdown, IpNet, Route};
 use tokio::sync::Notify;
 
 use super::node_conditions::ConfiguredPeer;
@@ -33,10 +33,15 @@ pub(super) struct Announcer {
 
 impl Announcer {
     /// No sessions yet. `changed` is notified when a session changes; `log` records what happens to sessions and routes.
-    pub(super) fn new(node: &str, changed: Arc<Notify>, log: EventLog) -> Self {
+    pub(super) fn new(
+        node: &str,
+        connector: Arc<dyn Connector>,
+        changed: Arc<Notify>,
+        log: EventLog,
+    ) -> Self {
         Self {
             node: node.to_owned(),
-            sessions: Sessions::new(changed, log.clone()),
+            sessions: Sessions::new(changed, log.clone()).with_connector(connector),
             sources: SourceAddresses::default(),
             desired: BTreeMap::new(),
             failed: BTreeMap::new(),

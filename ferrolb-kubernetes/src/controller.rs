@@ -26,6 +26,7 @@ use super::pool_status::PoolStatusWriter;
 use super::resource::{Kind, WatchTarget};
 use super::service_status::{MANAGER, ServiceSnapshot};
 use super::service_status_writer::ServiceStatusWriter;
+use super::surroundings::Surroundings;
 use super::watch::WatchEvent;
 use super::{ControllerOptions, client, reachability};
 use ferrolb_api::{EventKind, Program};
@@ -46,12 +47,19 @@ use lb_adapter::planner::PlannerOptions;
 ///
 /// The controller could not start. Once it runs, no response of the API server ends it.
 pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
-    let mut signals = Signals::new().map_err(Error::new)?;
+    let signals = Signals::new().map_err(Error::new)?;
     let client = client::connect(options.cluster.kubeconfig.as_ref()).await?;
-    let process = options.cluster.process(Program::Controller, None);
-    reachability::record_in(process.events());
-    let (_http, mut requests) = options.cluster.listen(&process).await?;
+    let identity = options.cluster.process(Program::Controller, None);
+    reachability::record_in(identity.events());
+    let (_http, requests) = options.cluster.listen(&identity).await?;
 
+    run_controller(options, Surroundings { identity, client, requests, signals }).await;
+    Ok(())
+}
+
+/// Runs a controller in these surroundings until a signal arrives.
+pub async fn run_controller(options: ControllerOptions, surroundings: Surroundings) {
+    let Surroundings { identity: process, client, mut requests, mut signals } = surroundings;
     let identity = options.identity();
     let election = options.election;
     let namespace = options.cluster.namespace.clone();
@@ -62,7 +70,7 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
         tokio::select! {
             () = candidate.elected() => {}
             () = stand_by(&mut standby, &mut requests) => {}
-            () = signals.any() => return Ok(()),
+            () = signals.any() => return,
         }
 
         let leading = NewEvent::info(EventKind::Leader, "this controller leads");
@@ -76,7 +84,7 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
             () = signals.any() => {
                 drop(leader);
                 candidate.resign().await;
-                return Ok(());
+                return;
             }
         }
     }

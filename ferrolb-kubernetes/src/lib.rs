@@ -3,6 +3,7 @@
 //! ```text
 //! controller, speaker      the two programs
 //! options                  their settings
+//! surroundings             what they reach, and what reaches them
 //! informer                 the view of the cluster that both share
 //!   watch                  the watches, through outages
 //!   object_tree            an object as it is read
@@ -80,6 +81,7 @@ mod speaker_pod;
 mod speaker_reports;
 mod status_object;
 mod status_writer;
+mod surroundings;
 mod watch;
 
 pub mod election;
@@ -87,8 +89,9 @@ pub mod lease;
 
 pub use cluster_listing::list_cluster;
 pub use cluster_overview::{ClusterOverview, NodeCondition, NodeReport, PendingService};
-pub use controller::controller;
-pub use dataplane::DataplaneOptions;
+pub use controller::{controller, run_controller};
+pub use dataplane::{CheckFuture, DataplaneNetwork, DataplaneOptions, HostNetwork};
 pub use options::{ClusterOptions, ControllerOptions, OnExit, SpeakerOptions};
-pub use speaker::speaker;
+pub use speaker::{run_speaker, speaker};
 pub use speaker_pod::{SpeakerAnswer, SpeakerPod};
+pub use surroundings::{NodeNetwork, Surroundings};

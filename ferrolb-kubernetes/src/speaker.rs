@@ -24,6 +24,7 @@ use super::pending_updates::{ChangeScope, PendingUpdates, Targets};
 use super::resource::{Kind, WatchTarget};
 use super::service_bgp_status::AnnouncementChange;
 use super::speaker_reports::SpeakerReports;
+use super::surroundings::{NodeNetwork, Surroundings};
 use super::watch::WatchEvent;
 use super::{
     OnExit, SpeakerOptions, announcement_events, client, events, node_status, reachability,
@@ -46,19 +47,30 @@ use lb_adapter::planner::PlannerOptions;
 ///
 /// The speaker could not start. Once it runs, neither the API server nor a router ends it.
 pub async fn speaker(options: SpeakerOptions) -> Result<(), Error> {
-    let mut signals = Signals::new().map_err(Error::new)?;
+    let signals = Signals::new().map_err(Error::new)?;
     let client = client::connect(options.cluster.kubeconfig.as_ref()).await?;
     let identity = options.cluster.process(Program::Speaker, Some(&options.node));
     reachability::record_in(identity.events());
-    let (_http, mut requests) = options.cluster.listen(&identity).await?;
+    let (_http, requests) = options.cluster.listen(&identity).await?;
 
-    let mut speaker = Speaker::new(&client, &options, identity);
+    let surroundings = Surroundings { identity, client, requests, signals };
+    run_speaker(options, surroundings, NodeNetwork::of_host()).await;
+    Ok(())
+}
+
+/// Runs a speaker in these surroundings until a signal arrives.
+pub async fn run_speaker(
+    options: SpeakerOptions,
+    surroundings: Surroundings,
+    network: NodeNetwork,
+) {
+    let Surroundings { identity, client, mut requests, mut signals } = surroundings;
+    let mut speaker = Speaker::new(&client, &options, identity, network);
     tokio::select! {
         () = speaker.run(&mut requests) => {}
         () = signals.any() => {}
     }
     speaker.end(&options, &mut signals).await;
-    Ok(())
 }
 
 /// The speaker of one node: its state, its sessions and its reports.
@@ -82,7 +94,12 @@ pub(super) struct Speaker {
 }
 
 impl Speaker {
-    fn new(client: &Client, options: &SpeakerOptions, identity: Identity) -> Self {
+    fn new(
+        client: &Client,
+        options: &SpeakerOptions,
+        identity: Identity,
+        network: NodeNetwork,
+    ) -> Self {
         let node = options.node.clone();
         let changed = Arc::new(Notify::new());
         let log = identity.events().clone();
@@ -114,9 +131,9 @@ impl Speaker {
             informer,
             engine: Engine::new(planning, Some(node.clone())),
             probing: NodeProbes::new(&node, log.clone()),
-            dataplane: Dataplane::new(client, options),
+            dataplane: Dataplane::new(client, network.dataplane, options),
             pending: PendingUpdates::default(),
-            announcer: Announcer::new(&node, Arc::clone(&changed), log.clone()),
+            announcer: Announcer::new(&node, network.connector, Arc::clone(&changed), log.clone()),
             dataplane_events: DataplaneEvents::new(&node, log.clone()),
             drain: Drain::new(&node, options.drain, log),
             drain_trigger: DrainTrigger::new(options),

@@ -1,22 +1,19 @@
 //! The checks of a node's dataplane: requests to health ports and to kube-proxy, and connections to Services.
 //!
-//! Owns the I/O, its time limits, and the reading of what a health port answers.
+//! Owns the time limits, and the reading of what a health port answers. [`super::network`] opens the connections.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::http::{Request, StatusCode, header};
-use http_body_util::{BodyExt as _, Empty, Limited};
+use axum::http::StatusCode;
 use hyper::body::Bytes;
-use hyper_util::rt::TokioIo;
-use rustix::net::sockopt;
 use serde_json::Value;
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use lb_adapter::model::ServiceKey;
 
+use super::network::DataplaneNetwork;
 use super::proxy_health::ProxyHealth;
 use super::service_gate::{Check, ConnectTarget, Observation};
 
@@ -24,8 +21,6 @@ use super::service_gate::{Check, ConnectTarget, Observation};
 const REQUEST: Duration = Duration::from_millis(500);
 /// The time limit of a connection to a Service. A packet that has met no rule gets no answer, so a new connection follows soon.
 const CONNECT: Duration = Duration::from_millis(200);
-/// The longest body that is read.
-const BODY: usize = 8192;
 /// The time limit of a connection that shows whether an endpoint is one hop away.
 const NEAR: Duration = Duration::from_millis(50);
 /// The hops of a connection to a Service: enough to reach a pod on another node after the address was translated here, too few
@@ -38,27 +33,28 @@ const HOPS_TO_HOST: u8 = 1;
 /// Checks whether the dataplane of the node, which has these addresses, forwards to a Service. The second value is true if
 /// something answered as a health port does.
 pub(super) async fn run(
+    network: &dyn DataplaneNetwork,
     check: &Check,
     service: &ServiceKey,
     node: &[IpAddr],
 ) -> (Observation, bool) {
     match check {
-        Check::HealthPort(port) => check_health_port(*port, service, node).await,
+        Check::HealthPort(port) => check_health_port(network, *port, service, node).await,
         Check::HealthPortAndConnect(port, target) => {
-            let (found, has_answered) = check_health_port(*port, service, node).await;
+            let (found, has_answered) = check_health_port(network, *port, service, node).await;
             match found {
-                Observation::Forwards => (check_connect(target).await, has_answered),
+                Observation::Forwards => (check_connect(network, target).await, has_answered),
                 _ => (found, has_answered),
             }
         }
-        Check::Connect(target) => (check_connect(target).await, false),
+        Check::Connect(target) => (check_connect(network, target).await, false),
         Check::ClosedPortAndConnect(port, target) => {
-            let former = get_from_node(*port, node).await;
+            let former = get_from_node(network, *port, node).await;
             if former.is_ok_and(|(_, body)| other_service(&body, service).is_none()) {
                 let problem = format!("its former health port {port} is still served");
                 return (Observation::DoesNot(problem), false);
             }
-            let found = match check_connect(target).await {
+            let found = match check_connect(network, target).await {
                 Observation::Forwards => Observation::ForwardsNow,
                 other => other,
             };
@@ -68,18 +64,23 @@ pub(super) async fn run(
 }
 
 /// Asks kube-proxy's health check on this port.
-pub(super) async fn proxy_health(port: u16, node: &[IpAddr]) -> Result<ProxyHealth, String> {
-    let (status, body) = get_from_node(port, node).await?;
+pub(super) async fn proxy_health(
+    network: &dyn DataplaneNetwork,
+    port: u16,
+    node: &[IpAddr],
+) -> Result<ProxyHealth, String> {
+    let (status, body) = get_from_node(network, port, node).await?;
     ProxyHealth::read(status.as_u16(), &body)
 }
 
 async fn check_health_port(
+    network: &dyn DataplaneNetwork,
     port: u16,
     service: &ServiceKey,
     node: &[IpAddr],
 ) -> (Observation, bool) {
     let fails = |problem: String| Observation::DoesNot(format!("its health port {port} {problem}"));
-    let (status, body) = match get_from_node(port, node).await {
+    let (status, body) = match get_from_node(network, port, node).await {
         Ok(answer) => answer,
         Err(problem) => return (fails(problem), false),
     };
@@ -113,51 +114,25 @@ fn shown(text: &str) -> String {
 }
 
 /// Requests `/healthz` at the first address of the node, or at its loopback address if none is known.
-async fn get_from_node(port: u16, node: &[IpAddr]) -> Result<(StatusCode, Bytes), String> {
+async fn get_from_node(
+    network: &dyn DataplaneNetwork,
+    port: u16,
+    node: &[IpAddr],
+) -> Result<(StatusCode, Bytes), String> {
     let address = node.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let address = SocketAddr::new(address, port);
-    match timeout(REQUEST, get(address)).await {
+    match timeout(REQUEST, network.healthz(address)).await {
         Ok(result) => result,
         Err(_) => Err(format!("does not answer within {REQUEST:?}")),
     }
 }
 
-async fn get(address: SocketAddr) -> Result<(StatusCode, Bytes), String> {
-    let stream = TcpStream::connect(address)
-        .await
-        .map_err(|error| format!("is not reachable at {address}: {error}"))?;
-    let not_http = |error: hyper::Error| format!("does not answer in HTTP: {error}");
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(not_http)?;
-
-    let request = Request::get("/healthz")
-        .header(header::HOST, address.to_string())
-        .header(header::USER_AGENT, "ferrolb")
-        .header(header::CONNECTION, "close")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| error.to_string())?;
-    let exchange = async {
-        let response = sender.send_request(request).await.map_err(not_http)?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), BODY).collect().await;
-        let body = body.map_err(|error| format!("sends an unreadable body: {error}"))?;
-        Ok((status, body.to_bytes()))
-    };
-
-    tokio::pin!(exchange, connection);
-    tokio::select! {
-        result = &mut exchange => result,
-        // The exchange has the reason why the connection has ended.
-        _ = &mut connection => exchange.await,
-    }
-}
-
 /// Connects to each address of the Service from the node.
-async fn check_connect(target: &ConnectTarget) -> Observation {
-    let hops = if has_near_endpoint(target).await { HOPS_TO_HOST } else { HOPS };
+async fn check_connect(network: &dyn DataplaneNetwork, target: &ConnectTarget) -> Observation {
+    let hops = if has_near_endpoint(network, target).await { HOPS_TO_HOST } else { HOPS };
     for address in &target.addresses {
         let address = SocketAddr::new(*address, target.port);
-        let problem = match timeout(CONNECT, connect(address, hops)).await {
+        let problem = match timeout(CONNECT, network.connect(address, hops)).await {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {CONNECT:?}"),
@@ -169,32 +144,16 @@ async fn check_connect(target: &ConnectTarget) -> Observation {
 
 /// Returns true if an endpoint on another node answers from one hop away, as the node itself does and a pod on it does not. A
 /// refused connection is an answer.
-async fn has_near_endpoint(target: &ConnectTarget) -> bool {
+async fn has_near_endpoint(network: &dyn DataplaneNetwork, target: &ConnectTarget) -> bool {
     let attempts = target.remote_endpoints.iter().map(|address| {
         let address = SocketAddr::new(*address, target.port);
-        timeout(NEAR, connect(address, HOPS_TO_HOST))
+        timeout(NEAR, network.connect(address, HOPS_TO_HOST))
     });
     let results = futures_util::future::join_all(attempts).await;
     results.into_iter().flatten().any(|result| match result {
         Ok(()) => true,
         Err(error) => error.kind() == io::ErrorKind::ConnectionRefused,
     })
-}
-
-async fn connect(address: SocketAddr, hops: u8) -> io::Result<()> {
-    let socket = match address {
-        SocketAddr::V4(_) => {
-            let socket = TcpSocket::new_v4()?;
-            sockopt::set_ip_ttl(&socket, hops.into())?;
-            socket
-        }
-        SocketAddr::V6(_) => {
-            let socket = TcpSocket::new_v6()?;
-            sockopt::set_ipv6_unicast_hops(&socket, Some(hops))?;
-            socket
-        }
-    };
-    socket.connect(address).await.map(drop)
 }
 
 #[cfg(test)]

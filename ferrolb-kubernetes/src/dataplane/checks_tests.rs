@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
+use super::super::network::HostNetwork;
 use super::*;
 
 const LOOPBACK: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
@@ -42,7 +43,8 @@ fn answer(status: &str, namespace: &str, name: &str) -> String {
 
 /// Returns the result of a check of this health port: `forwards`, or the problem; and true if a dataplane has answered.
 async fn check(port: u16) -> (String, bool) {
-    let (found, has_answered) = run(&Check::HealthPort(port), &service(), &LOOPBACK).await;
+    let (found, has_answered) =
+        run(&HostNetwork, &Check::HealthPort(port), &service(), &LOOPBACK).await;
     let found = match found {
         Observation::Forwards => "forwards".to_owned(),
         Observation::ForwardsNow => panic!("no check of a health port"),
@@ -140,7 +142,7 @@ async fn a_connection_is_a_check_of_every_address() {
     let connect = async |addresses: &[&str]| {
         let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
         let check = Check::Connect(ConnectTarget { addresses, port, remote_endpoints: Vec::new() });
-        run(&check, &service(), &LOOPBACK).await.0
+        run(&HostNetwork, &check, &service(), &LOOPBACK).await.0
     };
     assert_eq!(connect(&["127.0.0.1"]).await, Observation::Forwards);
     let Observation::DoesNot(problem) = connect(&["127.0.0.1", "127.0.0.2"]).await else {
@@ -155,9 +157,9 @@ async fn the_health_of_kube_proxy_is_read_from_its_own_answer_only() {
     let body = r#"{"lastUpdated":"2026-11-30T08:26:29Z","currentTime":"2026-11-30T08:26:29Z"}"#;
     let length = body.len();
     let port = server(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}")).await;
-    assert!(proxy_health(port, &LOOPBACK).await.unwrap().is_healthy);
+    assert!(proxy_health(&HostNetwork, port, &LOOPBACK).await.unwrap().is_healthy);
     let port = server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
-    let problem = proxy_health(port, &LOOPBACK).await.unwrap_err();
+    let problem = proxy_health(&HostNetwork, port, &LOOPBACK).await.unwrap_err();
     assert_eq!(problem, "status 200, and a body that is not JSON");
 }
 
@@ -167,7 +169,11 @@ async fn an_endpoint_that_answers_or_refuses_from_one_hop_away_is_a_host() {
     let port = open.local_addr().unwrap().port();
     let is_near = async |endpoints: &[&str]| {
         let remote_endpoints = endpoints.iter().map(|address| address.parse().unwrap()).collect();
-        has_near_endpoint(&ConnectTarget { addresses: Vec::new(), port, remote_endpoints }).await
+        has_near_endpoint(
+            &HostNetwork,
+            &ConnectTarget { addresses: Vec::new(), port, remote_endpoints },
+        )
+        .await
     };
     assert!(is_near(&["127.0.0.1"]).await);
     assert!(is_near(&["127.0.0.9"]).await, "nothing listens there, but the host is near");
@@ -186,11 +192,14 @@ async fn a_former_health_port_has_to_be_closed_before_a_connection_counts() {
     let former = server(answer("503 Service Unavailable", "mail", "smtp")).await;
     let check = Check::ClosedPortAndConnect(former, target.clone());
     let problem = format!("its former health port {former} is still served");
-    assert_eq!(run(&check, &service(), &LOOPBACK).await.0, Observation::DoesNot(problem));
+    assert_eq!(
+        run(&HostNetwork, &check, &service(), &LOOPBACK).await.0,
+        Observation::DoesNot(problem)
+    );
     let closed = {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         listener.local_addr().unwrap().port()
     };
     let check = Check::ClosedPortAndConnect(closed, target);
-    assert_eq!(run(&check, &service(), &LOOPBACK).await.0, Observation::ForwardsNow);
+    assert_eq!(run(&HostNetwork, &check, &service(), &LOOPBACK).await.0, Observation::ForwardsNow);
 }

@@ -14,6 +14,7 @@
 
 mod checks;
 mod cluster_view;
+mod network;
 mod node_gate;
 mod proxy_health;
 pub(super) mod report;
@@ -24,6 +25,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -41,6 +43,7 @@ use lb_adapter::planner::DataplaneStatus;
 use super::SpeakerOptions;
 use super::node_conditions::DataplaneProblems;
 use cluster_view::ClusterView;
+pub use network::{CheckFuture, DataplaneNetwork, HostNetwork};
 use node_gate::{DueCheck, HoldEnd, NodeGate, Origin};
 use proxy_health::ProxyHealth;
 use service_gate::Observation;
@@ -54,6 +57,7 @@ pub(super) struct Dataplane {
     gate: NodeGate,
     /// The addresses of the node, the best first.
     addresses: Vec<IpAddr>,
+    network: Arc<dyn DataplaneNetwork>,
     checks: FuturesUnordered<PendingCheck>,
     proxy: Option<PendingProxyCheck>,
     next_proxy_check: Instant,
@@ -102,8 +106,12 @@ const LONGEST_FIRST_CHECKS: Duration = Duration::from_secs(5);
 const OVERDUE: Duration = Duration::from_secs(5);
 
 impl Dataplane {
-    /// The gate of a node without Services.
-    pub(super) fn new(client: &Client, options: &SpeakerOptions) -> Self {
+    /// The gate of a node without Services, which reaches the dataplane over this network.
+    pub(super) fn new(
+        client: &Client,
+        network: Arc<dyn DataplaneNetwork>,
+        options: &SpeakerOptions,
+    ) -> Self {
         let now = Instant::now();
         Self {
             node: options.node.clone(),
@@ -111,6 +119,7 @@ impl Dataplane {
             begin: now,
             gate: NodeGate::new(Timing::new(options.dataplane.delay)),
             addresses: Vec::new(),
+            network,
             checks: FuturesUnordered::new(),
             proxy: None,
             next_proxy_check: now,
@@ -223,9 +232,10 @@ impl Dataplane {
         let now = self.now();
         let free = CHECKS.saturating_sub(self.checks.len());
         for DueCheck { service, check, generation } in self.gate.due(now, free) {
-            let addresses = self.addresses.clone();
+            let (network, addresses) = (Arc::clone(&self.network), self.addresses.clone());
             self.checks.push(Box::pin(async move {
-                let (found, has_answered) = checks::run(&check, &service, &addresses).await;
+                let (found, has_answered) =
+                    checks::run(&*network, &check, &service, &addresses).await;
                 (service, generation, found, has_answered)
             }));
         }
@@ -250,9 +260,11 @@ impl Dataplane {
         }
 
         self.next_proxy_check = now + PROXY_PERIOD;
-        let (port, addresses) = (self.options.kube_proxy_port, self.addresses.clone());
-        self.proxy =
-            Some(Box::pin(async move { (now, checks::proxy_health(port, &addresses).await) }));
+        let (network, addresses) = (Arc::clone(&self.network), self.addresses.clone());
+        let port = self.options.kube_proxy_port;
+        self.proxy = Some(Box::pin(async move {
+            (now, checks::proxy_health(&*network, port, &addresses).await)
+        }));
     }
 
     /// Returns true once the Services are known.

@@ -40,7 +40,8 @@ async fn kube_proxy_is_asked_before_the_services_are_known() {
     });
 
     let nowhere = kube::Config::new("http://127.0.0.1:1".parse().unwrap());
-    let mut dataplane = Dataplane::new(&Client::try_from(nowhere).unwrap(), &options(port));
+    let mut dataplane =
+        Dataplane::new(&Client::try_from(nowhere).unwrap(), Arc::new(HostNetwork), &options(port));
     assert_eq!(dataplane.sample().kube_proxy_healthy, None);
     let changes = tokio::time::timeout(Duration::from_secs(10), dataplane.next()).await.unwrap();
     assert_eq!(changes, []);

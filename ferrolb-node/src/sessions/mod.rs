@@ -25,7 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use bgp_session::{GracefulShutdown, IpNet, PeerHandle, RouteSet, SpeakerError, UnsendableRoute};
+use bgp_session::{
+    Connector, GracefulShutdown, IpNet, PeerHandle, RouteSet, SpeakerError, UnsendableRoute,
+};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
@@ -84,6 +86,13 @@ impl Sessions {
             names,
             wake,
         }
+    }
+
+    /// Opens connections with this connector instead of TCP. It counts for the speakers of nodes that have no session yet.
+    #[must_use]
+    pub fn with_connector(mut self, connector: Arc<dyn Connector>) -> Self {
+        self.speakers.set_connector(connector);
+        self
     }
 
     /// Forgets all sessions after a drain has ended them. Disabled peers stay disabled.

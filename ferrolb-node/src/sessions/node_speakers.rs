@@ -5,9 +5,10 @@
 //! speakers; the peers are decided elsewhere.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use bgp_session::{Speaker, SpeakerError};
+use bgp_session::{Connecting, Connector, PeerConfig, Speaker, SpeakerError, TcpConnector};
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 
@@ -19,6 +20,7 @@ use crate::events::{EventLog, record_session_events};
 #[derive(Debug)]
 pub(super) struct NodeSpeakers {
     by_node: BTreeMap<String, BTreeMap<usize, Speaker>>,
+    connector: SharedConnector,
     wake: Arc<Notify>,
     log: EventLog,
     names: PeerNames,
@@ -27,7 +29,13 @@ pub(super) struct NodeSpeakers {
 impl NodeSpeakers {
     /// Returns an empty set of speakers. Every event of a speaker notifies `wake`, and is recorded with the peer's name.
     pub(super) fn new(wake: Arc<Notify>, log: EventLog, names: PeerNames) -> Self {
-        Self { by_node: BTreeMap::new(), wake, log, names }
+        let connector = SharedConnector(Arc::new(TcpConnector));
+        Self { by_node: BTreeMap::new(), connector, wake, log, names }
+    }
+
+    /// Opens the connections of speakers that start from now on with this connector.
+    pub(super) fn set_connector(&mut self, connector: Arc<dyn Connector>) {
+        self.connector = SharedConnector(connector);
     }
 
     /// Returns a node's speaker of this number, the first being 0. Starts it if it is not running.
@@ -52,7 +60,8 @@ impl NodeSpeakers {
         config: &SessionConfig,
     ) -> Result<Speaker, SpeakerError> {
         // The values of the speaker do not matter, since every peer has its own.
-        let speaker = Speaker::builder(config.asn, config.identifier).start().await?;
+        let builder = Speaker::builder(config.asn, config.identifier);
+        let speaker = builder.connector(self.connector.clone()).start().await?;
         self.follow_events(&speaker, node, number);
 
         let speakers = self.by_node.entry(node.to_owned()).or_default();
@@ -84,5 +93,21 @@ impl NodeSpeakers {
         let speakers = std::mem::take(&mut self.by_node);
         let speakers = speakers.values().flat_map(BTreeMap::values);
         join_all(speakers.map(|speaker| speaker.shutdown(message))).await;
+    }
+}
+
+/// One connector for all speakers.
+#[derive(Clone)]
+struct SharedConnector(Arc<dyn Connector>);
+
+impl Connector for SharedConnector {
+    fn connect(&self, peer: &PeerConfig) -> Connecting {
+        self.0.connect(peer)
+    }
+}
+
+impl fmt::Debug for SharedConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedConnector")
     }
 }
