@@ -80,6 +80,16 @@ impl Builder {
         self
     }
 
+    /// Starts the server without a socket: only [`ApiServer::service`] reaches it.
+    ///
+    /// # Panics
+    ///
+    /// If a manifest cannot be parsed.
+    #[must_use]
+    pub fn start_in_memory(self) -> ApiServer {
+        ApiServer { state: self.build(), sockets: None }
+    }
+
     /// Starts the server on a free port.
     ///
     /// # Panics
@@ -95,7 +105,7 @@ impl Builder {
         let router = Router::new().fallback(handle).with_state(Arc::clone(&state));
         let accepting = tokio::spawn(accept(listener, address, router, opened));
         let directory = tempfile::tempdir().expect("a temporary directory");
-        ApiServer { state, address, open, accepting, directory }
+        ApiServer { state, sockets: Some(Sockets { address, open, accepting, directory }) }
     }
 
     fn build(self) -> Arc<ServerState> {
@@ -184,6 +194,12 @@ fn put(state: &ServerState, mut object: Value) {
 #[derive(Debug)]
 pub struct ApiServer {
     state: Arc<ServerState>,
+    sockets: Option<Sockets>,
+}
+
+/// The listener of a server, and the directory of its kubeconfig files.
+#[derive(Debug)]
+struct Sockets {
     address: SocketAddr,
     open: watch::Sender<bool>,
     accepting: JoinHandle<()>,
@@ -197,20 +213,29 @@ impl ApiServer {
         Builder::default()
     }
 
+    fn sockets(&self) -> &Sockets {
+        self.sockets.as_ref().expect("a server that was started with a socket")
+    }
+
     /// The URL of the server: `http://127.0.0.1:PORT`, or the configured address instead of the loopback address.
+    ///
+    /// # Panics
+    ///
+    /// If the server was started in memory.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.sockets().address)
     }
 
     /// A kubeconfig file for `admin`, who may do everything, or for a service account (`namespace/name`).
     ///
     /// # Panics
     ///
-    /// If the file cannot be written.
+    /// If the file cannot be written, or the server was started in memory.
     #[must_use]
     pub fn kubeconfig(&self, who: &str) -> PathBuf {
-        let path = self.directory.path().join(format!("{}.kubeconfig", who.replace('/', ".")));
+        let directory = self.sockets().directory.path();
+        let path = directory.join(format!("{}.kubeconfig", who.replace('/', ".")));
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -221,8 +246,8 @@ impl ApiServer {
         });
 
         // An earlier caller may be reading the file. A rename replaces it at once.
-        let mut file = tempfile::NamedTempFile::new_in(self.directory.path())
-            .expect("a file in the temporary directory");
+        let mut file =
+            tempfile::NamedTempFile::new_in(directory).expect("a file in the temporary directory");
         file.write_all(config.to_string().as_bytes()).expect("space for a few octets");
         file.persist(&path).expect("a rename within a directory");
         path
@@ -276,13 +301,33 @@ impl ApiServer {
     }
 
     /// Stops the server: cuts connections and refuses new ones, until [`ApiServer::come_back`].
+    ///
+    /// # Panics
+    ///
+    /// If the server was started in memory.
     pub fn go_away(&self) {
-        self.open.send_replace(false);
+        self.sockets().open.send_replace(false);
     }
 
     /// Starts the server again on the same port, with the same objects.
+    ///
+    /// # Panics
+    ///
+    /// If the server was started in memory.
     pub fn come_back(&self) {
-        self.open.send_replace(true);
+        self.sockets().open.send_replace(true);
+    }
+
+    /// All objects of a resource, such as `services` or `bgppeers.metallb.io`, by namespace and name.
+    #[must_use]
+    pub fn objects(&self, resource: &str) -> Vec<Arc<Value>> {
+        self.state.store.list(resource, None).1
+    }
+
+    /// The resourceVersion of the last change.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.state.store.version()
     }
 
     /// All requests so far.
@@ -292,7 +337,7 @@ impl ApiServer {
     }
 }
 
-impl Drop for ApiServer {
+impl Drop for Sockets {
     fn drop(&mut self) {
         self.open.send_replace(false);
         self.accepting.abort();
