@@ -4,7 +4,6 @@
 
 use std::{
     fmt,
-    hash::{BuildHasher, RandomState},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -409,7 +408,7 @@ impl SpeakerInner {
         let reports = Reports::new(&config, status, events, Arc::clone(&self.table), monitor);
         let monitor = BfdMonitor::new(self.bfd.clone(), Arc::clone(&self.registry), bfd);
 
-        let jitter_seed = RandomState::new().hash_one(peer);
+        let jitter_seed = fastrand::u64(..);
         let settings = config.settings(self.asn, self.identifier, jitter_seed);
         let speaker = (self.asn, self.identifier);
         let connector = Arc::clone(&self.connector);

@@ -20,7 +20,7 @@ use super::client::{self, with_timeout};
 use super::dataplane;
 use super::node_status;
 use super::resource::Kind;
-use ferrolb_node::{Error, causes};
+use ferrolb_node::{Error, causes, time_of_day};
 use lb_adapter::manifest::{CONFIG_MAP, Source};
 use lb_adapter::model::ServiceKey;
 use lb_adapter::recording::{ProcessSnapshot, SessionState, UnsendableReason};
@@ -272,11 +272,11 @@ fn note_unsendable(state: &mut SessionState, session: &Value) {
 /// local clock if its response has no time.
 pub(super) async fn time_of_server(client: &Client) -> Timestamp {
     let Ok(request) = http::Request::get("/version").body(Body::empty()) else {
-        return Timestamp::now();
+        return time_of_day();
     };
     match with_timeout(client.send(request)).await {
-        Ok(response) => time_of(&response).unwrap_or_else(Timestamp::now),
-        Err(_) => Timestamp::now(),
+        Ok(response) => time_of(&response).unwrap_or_else(time_of_day),
+        Err(_) => time_of_day(),
     }
 }
 

@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, Service};
 use k8s_openapi::api::events::v1::{Event, EventSeries};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -25,7 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::client::with_timeout;
-use ferrolb_node::causes;
+use ferrolb_node::{causes, time_of_day};
 
 /// The queue of events, and the task that writes them. Dropping this ends the task.
 #[derive(Debug)]
@@ -146,7 +145,7 @@ impl EventWriter {
 
         (series.count, series.last) = (series.count.saturating_add(1), now);
         let repetition =
-            EventSeries { count: series.count, last_observed_time: MicroTime(Timestamp::now()) };
+            EventSeries { count: series.count, last_observed_time: MicroTime(time_of_day()) };
         let patch = Patch::Merge(json!({"series": repetition}));
         match events.patch(&series.name, &PatchParams::default(), &patch).await {
             Ok(_) => Ok(true),
@@ -167,7 +166,7 @@ impl EventWriter {
     }
 
     fn event(&self, object: ObjectReference, content: EventContent) -> Event {
-        let now = Timestamp::now();
+        let now = time_of_day();
         let name = object.name.as_deref().unwrap_or(self.component);
         Event {
             metadata: ObjectMeta {

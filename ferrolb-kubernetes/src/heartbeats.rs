@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ferrolb_api::Node;
-use jiff::Timestamp;
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -22,6 +21,7 @@ use super::resource::Kind;
 use super::status_object::note_transitions;
 use super::status_writer::{Decision, Limits, Outcome, StatusWriter, log_failure, patch_status};
 use super::watch::WatchEvent;
+use ferrolb_node::time_of_day;
 use lb_adapter::config::Value as Tree;
 
 /// The heartbeats of all speakers.
@@ -118,7 +118,7 @@ impl Heartbeats {
 
     /// Returns the nodes as their speakers last reported them.
     pub(super) fn nodes(&self) -> Vec<Node> {
-        let (now, instant) = (Timestamp::now(), Instant::now());
+        let (now, instant) = (time_of_day(), Instant::now());
         let nodes = self.speakers.values().map(|speaker| {
             let is_due = speaker.silent_at.is_some_and(|at| at <= instant);
             speaker.report.row(now, is_due || is_unknown(&speaker.conditions))
@@ -174,7 +174,7 @@ fn decide(speakers: &mut BTreeMap<String, SpeakerHeartbeat>, name: &str) -> Deci
     }
 
     let mut status = stopped_reporting(&speaker.heartbeat);
-    note_transitions(&mut status["conditions"], &speaker.conditions, Timestamp::now());
+    note_transitions(&mut status["conditions"], &speaker.conditions, time_of_day());
     let metadata = json!({"resourceVersion": speaker.version});
     let patch = json!({"metadata": metadata, "status": status});
     Decision::Write(SilentMark { last_heartbeat: speaker.heartbeat.clone(), patch })

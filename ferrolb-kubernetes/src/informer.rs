@@ -21,6 +21,7 @@ use super::watch::{WatchEvent, Watches};
 use ferrolb_api::{Configuration, ConfigurationState, Watch};
 use ferrolb_node::events::{EventLog, configuration_loaded, configuration_refused};
 use ferrolb_node::metrics::{ApiSample, ConfigSample};
+use ferrolb_node::time_of_day;
 use lb_adapter::engine::Engine;
 use lb_adapter::model::Config;
 
@@ -125,7 +126,7 @@ impl Informer {
 
     /// Notes that a configuration takes effect.
     pub(super) fn note_loaded(&mut self) {
-        self.loaded_at = Some(Timestamp::now());
+        self.loaded_at = Some(time_of_day());
         tracing::info!("the configuration has been loaded");
         self.log.record(configuration_loaded());
     }

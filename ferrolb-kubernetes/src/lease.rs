@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::election::{Election, ElectionConfig, ObservedLease, Request, Response};
 use super::reachability;
-use ferrolb_node::causes;
+use ferrolb_node::{causes, time_of_day};
 
 /// A candidate for one Lease.
 #[derive(Debug)]
@@ -170,7 +170,7 @@ impl Candidate {
 
     /// Returns the Lease to write.
     fn lease(&self, before: Lease, holder: &str, transitions: i32, acquires: bool) -> Lease {
-        let time = MicroTime(jiff::Timestamp::now());
+        let time = MicroTime(time_of_day());
         let spec = before.spec.unwrap_or_default();
         let seconds = i32::try_from(self.config.lease_duration.as_secs()).unwrap_or(i32::MAX);
         Lease {

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::status_object::time;
 use ferrolb_node::grace::{GracePeriod, GracePeriodChange};
+use ferrolb_node::time_of_day;
 use lb_adapter::engine::Engine;
 use lb_adapter::model::Config;
 
@@ -71,7 +72,7 @@ impl PoolChanges {
         self.until = match change {
             Some(GracePeriodChange::Started) => {
                 let length = SignedDuration::try_from(self.grace.length()).unwrap_or_default();
-                Timestamp::now().checked_add(length).ok()
+                time_of_day().checked_add(length).ok()
             }
             Some(GracePeriodChange::Cancelled | GracePeriodChange::Skipped) => None,
             None => self.until,

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use kube::{Api, Client};
 
 use super::object_tree::ObjectTree;
@@ -16,6 +15,7 @@ use super::resource::Kind;
 use super::service_status::{DesiredStatus, MANAGER, ServiceSnapshot};
 use super::status_object::time;
 use super::status_writer::{Decision, Limits, Outcome, StatusWriter, log_failure, patch_status};
+use ferrolb_node::time_of_day;
 use lb_adapter::allocator::{NotServed, check_served};
 use lb_adapter::engine::Engine;
 use lb_adapter::model::ServiceKey;
@@ -132,7 +132,7 @@ impl ServiceStatusWriter {
     /// Starts to write the status of the Services that differs from the decisions of the engine.
     pub(super) fn write(&mut self, engine: &Engine, pool_changes: &PoolChanges) {
         let Self { client, class, snapshots, writer, .. } = self;
-        let now = time(Timestamp::now());
+        let now = time(time_of_day());
         writer.begin(|key| {
             let Some(snapshot) = snapshots.get(key) else { return Decision::Skip };
             let desired = desired_status(engine, pool_changes, key, class.as_deref(), snapshot);

@@ -54,7 +54,8 @@ pub async fn speaker(options: SpeakerOptions) -> Result<(), Error> {
     let (_http, requests) = options.cluster.listen(&identity).await?;
 
     let surroundings = Surroundings { identity, client, requests, signals };
-    run_speaker(options, surroundings, NodeNetwork::of_host()).await;
+    // It is large, and would make all futures around it large.
+    Box::pin(run_speaker(options, surroundings, NodeNetwork::of_host())).await;
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::object_tree::ObjectTree;
 use super::status_writer::{Decision, Limits, Outcome, StatusWriter, WriteError, patch_status};
-use ferrolb_node::causes;
+use ferrolb_node::{causes, time_of_day};
 use lb_adapter::config::Value as Tree;
 
 /// One object, found by its name.
@@ -219,7 +219,7 @@ impl StatusObject {
 /// Adds the heartbeat to a status, if the object has one. `next` is the time within which another heartbeat follows.
 fn with_heartbeat(mut status: Value, period: Option<Duration>, next: Option<Duration>) -> Value {
     if period.is_some() {
-        status["heartbeatTime"] = json!(time(Timestamp::now()));
+        status["heartbeatTime"] = json!(time(time_of_day()));
         status["heartbeatPeriodSeconds"] = json!(next.map(|period| period.as_secs()));
     }
     status
@@ -246,7 +246,7 @@ impl ObjectWriter {
             None => self.get_or_create().await?,
         };
         if let Some(conditions) = status.get_mut("conditions") {
-            note_transitions(conditions, &observed.conditions, Timestamp::now());
+            note_transitions(conditions, &observed.conditions, time_of_day());
         }
 
         let patch = json!({"metadata": {"resourceVersion": observed.version}, "status": status});

@@ -34,4 +34,4 @@ mod error;
 mod wall_clock;
 
 pub use error::{Error, causes};
-pub use wall_clock::WallClock;
+pub use wall_clock::{WallClock, set_time_of_day, time_of_day};

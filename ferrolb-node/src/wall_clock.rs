@@ -1,11 +1,28 @@
-//! The time of day of an instant, for statuses.
+//! The time of day, and that of an instant, for statuses.
 //!
-//! Owns the relation of the two clocks. One instant has the same time in every status, so that a status whose facts are the same
+//! Owns the one reading of the time of day, so that a simulation can replace it, and the relation of the two clocks. One instant has the same time in every status, so that a status whose facts are the same
 //! is not written again; it must not follow the small corrections that a time server makes.
 
+use std::cell::Cell;
 use std::time::Instant;
 
 use jiff::{SignedDuration, Timestamp};
+
+thread_local! {
+    /// The source of the time of day on this thread.
+    static TIME_OF_DAY: Cell<fn() -> Timestamp> = const { Cell::new(Timestamp::now) };
+}
+
+/// Returns the time of day: the system's, unless [`set_time_of_day`] has set another source on this thread.
+pub fn time_of_day() -> Timestamp {
+    TIME_OF_DAY.get()()
+}
+
+/// Sets the source of [`time_of_day`] for this thread. A simulation, which runs all its programs on one thread, has a time of its
+/// own.
+pub fn set_time_of_day(source: fn() -> Timestamp) {
+    TIME_OF_DAY.set(source);
+}
 
 /// The relation between the monotonic clock and the time of day.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +37,7 @@ const STEP: SignedDuration = SignedDuration::from_secs(2);
 impl WallClock {
     /// Returns the relation at this moment.
     pub fn now() -> Self {
-        Self { instant: tokio::time::Instant::now().into_std(), time: Timestamp::now() }
+        Self { instant: tokio::time::Instant::now().into_std(), time: time_of_day() }
     }
 
     /// Follows the time of day if someone set it.

@@ -20,6 +20,7 @@ use crate::client::with_timeout;
 use crate::node_status;
 use crate::resource::Kind;
 use crate::service_bgp_status;
+use ferrolb_node::time_of_day;
 use lb_adapter::model::ServiceKey;
 
 use super::report;
@@ -50,7 +51,7 @@ pub(super) async fn read(
         Api::namespaced_with(client.clone(), &namespace, &Kind::BgpNodeStatus.api_resource());
     let listed = with_timeout(api.list(&ListParams::default())).await?;
     let nodes: Vec<Value> = listed.items.into_iter().map(|object| object.data).collect();
-    let statuses = other_nodes(&nodes, &node, Timestamp::now());
+    let statuses = other_nodes(&nodes, &node, time_of_day());
 
     let mut view = ClusterView::default();
     for status in statuses.values() {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::events::{EventLog, NewEvent};
 use crate::metrics::DrainSample;
+use crate::time_of_day;
 
 /// The drain of one node.
 #[derive(Debug)]
@@ -198,7 +199,7 @@ impl Drain {
 
     /// Records the event of a new stage.
     fn enter(&mut self, event: NewEvent) {
-        self.since = Some(Timestamp::now());
+        self.since = Some(time_of_day());
         self.log.record(event.node(&self.node));
     }
 

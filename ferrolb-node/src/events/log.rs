@@ -5,10 +5,11 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ferrolb_api::{Event, EventPage, Timestamp};
+use ferrolb_api::{Event, EventPage};
 use tokio::sync::watch;
 
 use super::{EventReader, NewEvent};
+use crate::time_of_day;
 
 /// The latest events of a process. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +43,7 @@ impl EventLog {
     /// Records an event that has just happened.
     pub fn record(&self, event: NewEvent) {
         let NewEvent { kind, severity, node, peer, service, prefix, text } = event;
-        let time = Timestamp::now();
+        let time = time_of_day();
 
         let id = {
             let mut kept = self.kept();

@@ -48,6 +48,7 @@ mod validation;
 mod watch;
 mod write;
 
+pub use clock::set_time_source;
 pub use faults::Fault;
 pub use request_log::RecordedRequest;
 pub use server::{ApiServer, Builder};
