@@ -5,6 +5,8 @@ CARGO ?= cargo
 LOCKED ?= --locked
 # Additional arguments for `make lab`, such as ARGS="--once --output json", and for `make bench-session`.
 ARGS ?=
+# How many simulated clusters `make simulate` runs.
+SEEDS ?= 200
 # How many seconds `make fuzz` spends on each target.
 FUZZ_SECONDS ?= 60
 # The checks of `make deny`. Without a network, use DENY="bans licenses sources".
@@ -13,7 +15,7 @@ DENY ?= advisories bans licenses sources
 BASELINE ?= main
 
 .DEFAULT_GOAL := help
-.PHONY: help fuzz lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver
+.PHONY: help simulate fuzz lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +52,9 @@ guard: ## Check what the compiler does not: crate boundaries, file sizes, no mac
 
 unit: ## Run all tests that need no privileges, documentation tests included
 	scripts/run-tests unit
+
+simulate: ## Run simulated clusters from SEEDS seeds (200)
+	scripts/simulate --seeds $(SEEDS)
 
 interop: ## Run the tests against real routers and tshark, as root or with sudo
 	scripts/run-tests interop

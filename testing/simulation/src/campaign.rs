@@ -1,0 +1,87 @@
+//! Many seeds, on several threads.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::plan::Plan;
+use crate::run::{self, Outcome};
+use crate::say;
+use crate::world::Violation;
+
+/// Every seed that this divides runs twice, and has to leave the same trace.
+const REPEATED: u64 = 100;
+/// The number of failing seeds after which a campaign ends.
+const ENOUGH: usize = 10;
+/// The time between two lines about the progress.
+const PROGRESS: Duration = Duration::from_secs(20);
+
+/// Runs these seeds. Returns those that fail.
+fn run_all(first: u64, count: u64, jobs: usize) -> Vec<(u64, Violation)> {
+    let next = AtomicU64::new(0);
+    let failed = Mutex::new(Vec::new());
+    let lock = || failed.lock().unwrap_or_else(PoisonError::into_inner);
+    let (begin, last_line) = (Instant::now(), Mutex::new(Instant::now()));
+
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count || lock().len() >= ENOUGH {
+                return;
+            }
+            let seed = first + number;
+            if let Some(violation) = run_seed(seed).violation {
+                say(&format!("seed {seed} fails: {violation}"));
+                lock().push((seed, violation));
+            }
+
+            let mut last = last_line.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.elapsed() > PROGRESS {
+                *last = Instant::now();
+                say(&format!("{number} of {count} seeds after {} s", begin.elapsed().as_secs()));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(work);
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs these seeds and says what was found. Returns true if all invariants hold in all of them.
+pub(crate) fn run(first: u64, count: u64, jobs: usize) -> bool {
+    let begin = Instant::now();
+    let failed = run_all(first, count, jobs);
+    let seconds = begin.elapsed().as_secs_f64();
+    let Some((seed, _)) = failed.iter().min_by_key(|(seed, _)| *seed) else {
+        say(&format!(
+            "{count} seeds from {first}: all invariants hold, in {seconds:.1} s on {jobs} threads"
+        ));
+        return true;
+    };
+    say(&format!(
+        "{} seeds fail. The trace of one: scripts/simulate --seed {seed}; its fewest steps: scripts/simulate --shrink {seed}",
+        failed.len()
+    ));
+    false
+}
+
+/// Runs a seed, and some seeds twice.
+fn run_seed(seed: u64) -> Outcome {
+    let plan = Plan::of(seed);
+    let outcome = run::run(seed, &plan, false);
+    if outcome.violation.is_some() || !seed.is_multiple_of(REPEATED) {
+        return outcome;
+    }
+    let again = run::run(seed, &plan, false);
+    if again.digest == outcome.digest {
+        return outcome;
+    }
+    let violation = Violation {
+        invariant: "same seed, same trace",
+        text: format!("{:016x} and {:016x}", outcome.digest, again.digest),
+    };
+    Outcome { violation: Some(violation), ..again }
+}
