@@ -51,6 +51,8 @@ pub struct RtrClient {
     /// The number of failures since the last complete answer.
     failures: u32,
     last_failure: Option<RtrFailure>,
+    /// True from a refused answer to a Serial Query until the next complete answer: only a Reset Query gets past the fault.
+    is_reset_due: bool,
     /// A serial number that the cache has named during its answer.
     notified: Option<u32>,
     buffer: BytesMut,
@@ -96,6 +98,7 @@ impl RtrClient {
             timers: RtrTimers::default(),
             failures: 0,
             last_failure: None,
+            is_reset_due: false,
             notified: None,
             buffer: BytesMut::new(),
             outbox: BytesMut::new(),
@@ -113,6 +116,12 @@ impl RtrClient {
     #[must_use]
     pub fn serial(&self) -> Option<u32> {
         self.data.as_ref().map(|data| data.serial)
+    }
+
+    /// The time at which the VRPs expire, unless the cache confirms or changes them before.
+    #[must_use]
+    pub fn expires(&self) -> Option<Instant> {
+        self.data.as_ref().map(|data| data.expires)
     }
 
     /// The last failure since the last complete answer.
@@ -179,7 +188,7 @@ impl RtrClient {
     /// Handles every timer that has expired by `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.data.as_ref().is_some_and(|data| data.expires <= now) {
-            self.forget();
+            self.expire(now);
         }
         match self.state {
             State::Waiting { until } if until <= now => self.connect(),
@@ -230,7 +239,7 @@ impl RtrClient {
 
     /// Asks for what has changed, or for everything.
     fn query(&mut self, now: Instant) {
-        match self.data.as_ref().filter(|data| data.version == self.version) {
+        match self.data.as_ref().filter(|it| it.version == self.version && !self.is_reset_due) {
             Some(data) => {
                 let query = Pdu::SerialQuery { session_id: data.session_id, serial: data.serial };
                 self.send_query(now, &query);
@@ -255,7 +264,11 @@ impl RtrClient {
         }
         if let Pdu::SerialNotify { session_id, serial } = pdu {
             // Before the first answer the cache may use any version (RFC 8210, section 7).
-            return if self.is_agreed { self.notified(now, session_id, serial) } else { Ok(()) };
+            if !self.is_agreed {
+                return Ok(());
+            }
+            self.agree_on(version)?;
+            return self.notified(now, session_id, serial);
         }
 
         self.agree_on(version)?;
@@ -383,11 +396,8 @@ impl RtrClient {
         let changes = std::mem::take(&mut answer.changes);
 
         let before = self.vrps().cloned().unwrap_or_default();
-        let vrps = match (is_reset, changes.is_empty()) {
-            (true, _) => VrpTable::default().changed(&changes),
-            (false, true) => before.clone(),
-            (false, false) => before.changed(&changes),
-        };
+        let base = if is_reset { VrpTable::default() } else { before.clone() };
+        let vrps = base.changed(&changes);
         if vrps.len() > MOST_VRPS {
             return Err(PduError::new(RtrErrorCode::INTERNAL_ERROR, "too many VRPs"));
         }
@@ -398,6 +408,7 @@ impl RtrClient {
         self.timers = timers.unwrap_or_default().within_limits();
         self.failures = 0;
         self.last_failure = None;
+        self.is_reset_due = false;
         let expires = after(now, self.timers.expire);
         self.data = Some(Data { version: self.version, session_id, serial, vrps, expires });
 
@@ -419,18 +430,19 @@ impl RtrClient {
         }
     }
 
-    /// Ends the connection with an Error Report.
+    /// Ends the connection because of the first PDU in `octets`, with an Error Report.
     fn refuse(&mut self, now: Instant, error: PduError, octets: &[u8]) {
-        let PduError { code, problem } = error;
-        let octets = octets.get(..octets.len().min(MOST_QUOTED)).unwrap_or_default();
-        let report = Pdu::ErrorReport { code, pdu: octets.to_vec(), text: problem.to_owned() };
-        report.encode(self.version, &mut self.outbox);
+        if let Some(report) = error.report(octets) {
+            report.encode(self.version, &mut self.outbox);
+        }
         self.outputs.push_back(RtrOutput::Close);
+        self.is_reset_due |= matches!(self.state, State::Querying { is_reset: false, .. });
 
         // RFC 8210, section 5.1: data of another session must not be used.
         if error == SESSION_DIFFERS {
             self.forget();
         }
+        let PduError { code, problem } = error;
         self.wait(now, RtrFailure::Refused { code, problem: problem.to_owned() });
     }
 
@@ -454,6 +466,15 @@ impl RtrClient {
         pause.min(self.timers.retry)
     }
 
+    /// Drops data that could not be refreshed in time, and with them an answer that says only what has changed since.
+    fn expire(&mut self, now: Instant) {
+        self.forget();
+        if matches!(self.state, State::Querying { is_reset: false, .. }) {
+            self.outputs.push_back(RtrOutput::Close);
+            self.wait(now, RtrFailure::Expired);
+        }
+    }
+
     fn forget(&mut self) {
         if self.data.take().is_some() {
             self.outputs.push_back(RtrOutput::VrpsChanged);
@@ -472,8 +493,6 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) const ANSWER_TIME: Duration = Duration::from_secs(60);
 /// The most VRPs that are kept: more than twice those of today's RPKI.
 const MOST_VRPS: usize = 2_000_000;
-/// The most octets of a faulty PDU that an Error Report repeats.
-const MOST_QUOTED: usize = 256;
 
 #[cfg(test)]
 #[path = "client_tests.rs"]

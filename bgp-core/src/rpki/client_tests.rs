@@ -279,6 +279,107 @@ fn a_cache_that_breaks_the_protocol_is_told_so_and_left() {
 }
 
 #[test]
+fn after_refused_changes_everything_is_queried_and_the_data_are_used_meanwhile() {
+    let mut session = synchronized();
+    session.later(3_600);
+    session.sent();
+    session.say(1, &[response(7), announced("10.0.0.0/8")]);
+    session.assert_refused(RtrErrorCode::DUPLICATE_ANNOUNCEMENT_RECEIVED);
+
+    // A connection that fails in between does not make the changes acceptable.
+    session.reconnect();
+    assert_eq!(session.sent(), [(1, Pdu::ResetQuery)]);
+    session.client.disconnected(session.now, "reset".to_owned());
+    session.reconnect();
+    assert_eq!(session.sent(), [(1, Pdu::ResetQuery)]);
+    assert_eq!(session.table().map(|it| it.len()), Some(2));
+
+    session.say(1, &[response(7), announced("10.0.0.0/8"), end(7, 2)]);
+    assert_eq!(session.table(), Some(vec![vrp("10.0.0.0/8")]));
+    session.say(1, &[Pdu::SerialNotify { session_id: 7, serial: 3 }]);
+    assert_eq!(session.sent(), [query(7, 2)]);
+}
+
+#[test]
+fn changes_of_data_that_expire_during_the_answer_are_not_used() {
+    let mut session = synchronized();
+    session.later(3_600);
+    session.sent();
+    // The cache is slow, and never silent for a whole minute.
+    session.say(1, &[response(7)]);
+    for _ in 0..71 {
+        session.later(50);
+        session.say(1, &[Pdu::RouterKey]);
+    }
+    assert_eq!(session.table().map(|it| it.len()), Some(2));
+    session.outputs();
+    session.later(50);
+    let expired = RtrOutput::Failed(RtrFailure::Expired);
+    assert_eq!(session.outputs(), [RtrOutput::VrpsChanged, RtrOutput::Close, expired]);
+
+    session.say(1, &[announced("11.0.0.0/8"), end(7, 2)]);
+    assert_eq!(session.table(), None, "the changes alone are not the data");
+    session.reconnect();
+    assert_eq!(session.sent(), [(1, Pdu::ResetQuery)]);
+}
+
+#[test]
+fn data_that_expire_during_a_whole_answer_do_not_disturb_it() {
+    let mut session = synchronized();
+    session.later(3_600);
+    session.say(1, &[Pdu::CacheReset, response(8)]);
+    session.sent();
+    for _ in 0..73 {
+        session.later(50);
+        session.say(1, &[Pdu::RouterKey]);
+    }
+    assert_eq!(session.table(), None);
+    session.say(1, &[announced("11.0.0.0/8"), end(8, 1)]);
+    assert_eq!(session.table(), Some(vec![vrp("11.0.0.0/8")]));
+}
+
+#[test]
+fn rfc_8210_section_5_11_no_error_report_answers_another() {
+    for octets in [
+        // Lengths inside that are not possible, and a whole that is too long.
+        &[1, 10, 0, 0, 0, 0, 0, 16, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0][..],
+        &[1, 10, 0, 0, 0, 0xff, 0xff, 0xff],
+    ] {
+        let mut session = synchronized();
+        session.client.read_buffer().extend_from_slice(octets);
+        session.client.received(session.now);
+        assert_eq!(session.sent(), []);
+        assert_eq!(session.outputs().first(), Some(&RtrOutput::Close));
+        assert_eq!(session.client.state(), RtrState::Waiting);
+    }
+}
+
+#[test]
+fn an_error_report_repeats_the_faulty_pdu_and_nothing_after_it() {
+    let (faulty, next) = ([1, 5, 0, 0, 0, 0, 0, 8], [1, 8, 0, 0, 0, 0, 0, 8]);
+    let (too_long, too_short) = ([1, 9, 0, 0, 0xff, 0, 0, 0], [1, 3, 0, 7, 0, 0, 0, 7]);
+    for (octets, quoted) in [
+        ([faulty, next].concat(), faulty.to_vec()),
+        ([too_short, next].concat(), too_short.to_vec()),
+        ([too_long, next].concat(), [too_long, next].concat()),
+    ] {
+        let mut session = synchronized();
+        session.client.read_buffer().extend_from_slice(&octets);
+        session.client.received(session.now);
+        let sent = session.sent();
+        let Some((_, Pdu::ErrorReport { pdu, .. })) = sent.last() else { panic!("{sent:?}") };
+        assert_eq!(*pdu, quoted);
+    }
+}
+
+#[test]
+fn rfc_8210_section_7_a_notice_in_another_version_than_the_agreed_one_is_refused() {
+    let mut session = synchronized();
+    session.say(0, &[Pdu::SerialNotify { session_id: 7, serial: 2 }]);
+    session.assert_refused(RtrErrorCode::UNEXPECTED_PROTOCOL_VERSION);
+}
+
+#[test]
 fn octets_that_are_no_pdu_end_the_session() {
     let mut session = synchronized();
     session.client.read_buffer().extend_from_slice(&[1, 9, 0, 0, 0xff, 0xff, 0xff, 0xff]);

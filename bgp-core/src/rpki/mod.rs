@@ -36,7 +36,7 @@ pub struct Vrp {
 }
 
 impl Vrp {
-    /// A VRP for this prefix, without its host bits, and no longer one.
+    /// A VRP for this prefix, without its host bits, and for no longer prefix.
     #[must_use]
     pub fn new(prefix: IpNet, asn: Asn) -> Self {
         Self { prefix: prefix.trunc(), max_length: prefix.prefix_len(), asn }

@@ -31,7 +31,7 @@ pub enum RtrFailure {
         /// The text of the cache.
         text: String,
     },
-    /// The cache broke the protocol, and was told so.
+    /// The cache broke the protocol. It was told so, unless by an Error Report it broke it.
     #[error("{code}: {problem}")]
     Refused {
         /// The kind of error.
@@ -42,6 +42,9 @@ pub enum RtrFailure {
     /// The cache did not answer a query in time.
     #[error("the cache did not answer within {} s", ANSWER_TIME.as_secs())]
     Unanswered,
+    /// The data expired before the cache had told what has changed.
+    #[error("the data expired before the answer of the cache was complete")]
+    Expired,
     /// The connection failed, in the words of the driver.
     #[error("{0}")]
     Connection(String),
@@ -59,6 +62,6 @@ pub enum RtrState {
     Connecting,
     /// The cache was asked for data.
     Querying,
-    /// The cache has answered, and waits for the next query.
+    /// The cache has answered. The client waits until it is time for the next query.
     Idle,
 }

@@ -62,9 +62,9 @@ pub enum Pdu {
     ErrorReport {
         /// The kind of error.
         code: RtrErrorCode,
-        /// The PDU with the error, or the begin of it.
+        /// The PDU with the error, or the beginning of it.
         pdu: Vec<u8>,
-        /// A text for the operator.
+        /// A text for the operator. One that is read has at most 256 octets, with control characters escaped.
         text: String,
     },
 }
@@ -90,7 +90,8 @@ impl Default for RtrTimers {
 }
 
 impl RtrTimers {
-    /// The times within the limits of RFC 8210, section 6.
+    /// The times within the limits of RFC 8210, section 6. An expire time that is not longer than the others leaves room for
+    /// a few attempts instead.
     #[must_use]
     pub fn within_limits(self) -> Self {
         let clamp = |time: Duration, least, most| {
@@ -98,8 +99,11 @@ impl RtrTimers {
         };
         let refresh = clamp(self.refresh, 1, 86_400);
         let retry = clamp(self.retry, 1, 7_200);
-        let expire = clamp(self.expire, 600, 172_800).max(refresh).max(retry);
-        Self { refresh, retry, expire }
+        let expire = clamp(self.expire, 600, 172_800);
+        let is_possible = expire > refresh.max(retry);
+        // At most 30 hours, which is within the limits.
+        let least = refresh.saturating_add(retry.saturating_mul(ATTEMPTS));
+        Self { refresh, retry, expire: if is_possible { expire } else { expire.max(least) } }
     }
 }
 
@@ -176,6 +180,20 @@ impl PduError {
 
     const fn corrupt(problem: &'static str) -> Self {
         Self::new(RtrErrorCode::CORRUPT_DATA, problem)
+    }
+
+    /// The Error Report about the first PDU in `octets`, with the beginning of that PDU. `None` if it is an Error Report, which
+    /// must not be answered by another (RFC 8210, section 5.11).
+    pub(super) fn report(self, octets: &[u8]) -> Option<Pdu> {
+        let ([_, kind, _, _, length @ ..], _) = octets.split_first_chunk::<HEADER_LENGTH>()?;
+        if *kind == ERROR_REPORT {
+            return None;
+        }
+
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        let length = length.clamp(HEADER_LENGTH, MOST_QUOTED).min(octets.len());
+        let pdu = octets.get(..length).unwrap_or_default().to_vec();
+        Some(Pdu::ErrorReport { code: self.code, pdu, text: self.problem.to_owned() })
     }
 }
 
@@ -338,12 +356,30 @@ fn decode_end(version: u8, session_id: u16, body: &[u8]) -> Result<Pdu, PduError
 fn decode_error(code: u16, body: &[u8]) -> Result<Pdu, PduError> {
     let parts = counted(body).and_then(|(pdu, rest)| {
         let (text, rest) = counted(rest)?;
-        rest.is_empty().then(|| (pdu.to_vec(), String::from_utf8_lossy(text).into_owned()))
+        rest.is_empty().then(|| (pdu.to_vec(), printable(text)))
     });
     let Some((pdu, text)) = parts else {
         return Err(PduError::corrupt("the lengths inside an Error Report are not possible"));
     };
     Ok(Pdu::ErrorReport { code: RtrErrorCode(code), pdu, text })
+}
+
+/// A text that is safe to log: without control characters, and not too long.
+fn printable(text: &[u8]) -> String {
+    let mut printable = String::new();
+    for character in String::from_utf8_lossy(text).chars() {
+        let length = printable.len();
+        if character.is_control() {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+        if printable.len() > MOST_TEXT {
+            printable.truncate(length);
+            break;
+        }
+    }
+    printable
 }
 
 /// Octets with their number in front, and the rest.
@@ -381,6 +417,12 @@ const HEADER_LENGTH: usize = 8;
 /// The octets of a Router Key after its header, without the key: an identifier and an AS.
 const ROUTER_KEY_LEAST: usize = 24;
 const ANNOUNCED: u8 = 1;
+/// The most octets of a faulty PDU that an Error Report repeats.
+const MOST_QUOTED: usize = 256;
+/// The most octets of a cache's text that are kept.
+const MOST_TEXT: usize = 256;
+/// The retry times for which data should last after the refresh time.
+const ATTEMPTS: u32 = 3;
 
 const SERIAL_NOTIFY: u8 = 0;
 const SERIAL_QUERY: u8 = 1;

@@ -104,11 +104,40 @@ fn times_outside_the_limits_of_rfc_8210_section_6_are_moved_inside() {
     for (given, used) in [
         ([0, 0, 0], [1, 1, 600]),
         ([1_000_000; 3], [86_400, 7_200, 172_800]),
-        ([3_600, 600, 600], [3_600, 600, 3_600]),
+        // Data must outlive the query for newer ones, and some failures.
+        ([3_600, 600, 600], [3_600, 600, 5_400]),
+        ([3_600, 600, 3_600], [3_600, 600, 5_400]),
+        ([600, 1_200, 1_200], [600, 1_200, 4_200]),
+        ([86_400, 7_200, 600], [86_400, 7_200, 108_000]),
+        ([3_600, 600, 3_601], [3_600, 600, 3_601]),
         ([3_600, 600, 7_200], [3_600, 600, 7_200]),
     ] {
         assert_eq!(seconds(given).within_limits(), seconds(used));
     }
+}
+
+#[test]
+fn the_text_of_a_cache_is_cut_and_has_no_control_characters() {
+    let read = |text: &str| {
+        let report = Pdu::ErrorReport {
+            code: RtrErrorCode::INTERNAL_ERROR,
+            pdu: Vec::new(),
+            text: text.to_owned(),
+        };
+        let mut octets = BytesMut::new();
+        report.encode(1, &mut octets);
+        match Pdu::decode(&octets).expect("a PDU").expect("the whole PDU").pdu {
+            Pdu::ErrorReport { text, .. } => text,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(read("no data\nERROR \u{1b}[31mforged"), r"no data\nERROR \u{1b}[31mforged");
+    assert_eq!(read(&"a".repeat(60_000)), "a".repeat(256));
+    // A character is kept as a whole or not at all.
+    assert_eq!(read(&"a\u{20ac}".repeat(100)), "a\u{20ac}".repeat(64));
+    assert_eq!(read(&format!("{}\n", "a".repeat(255))), "a".repeat(255));
+    let once = read(&"\n\u{20ac}".repeat(100));
+    assert_eq!(read(&once), once);
 }
 
 proptest! {

@@ -112,6 +112,9 @@ impl VrpTable {
     /// The table after changes: for each VRP, true to add it and false to remove it. Takes time in proportion to the size.
     #[must_use]
     pub fn changed(&self, changes: &BTreeMap<Vrp, bool>) -> Self {
+        if changes.is_empty() {
+            return self.clone();
+        }
         let kept = self.iter().filter(|vrp| !changes.contains_key(vrp));
         let added = changes.iter().filter(|(_, is_added)| **is_added).map(|(vrp, _)| *vrp);
         kept.chain(added).collect()
