@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::wire::{
     Aggregator, AsPath, AttributeCode, Community, ExtendedCommunity, Ipv6ExtendedCommunity,
-    LargeCommunity, NextHop, Origin, PathAttributes, RawAttribute,
+    LargeCommunity, NextHop, Origin, PathAttributes, RawAttribute, is_typed,
 };
 use crate::{Asn, BgpIdentifier};
 
@@ -76,7 +76,8 @@ pub enum Action {
     OnlyToCustomer(Option<Asn>),
     /// Sets the metric of AIGP (RFC 7311), or removes it.
     Aigp(Option<u64>),
-    /// Adds an attribute in the form of octets. It replaces one with the same code.
+    /// Adds an attribute in the form of octets. It replaces one with the same code. An attribute that [`PathAttributes`] has a
+    /// field for, such as AS_PATH, is left as it is: it has actions of its own.
     SetUnknown(RawAttribute),
     /// Removes an attribute that is [carried as octets](PathAttributes::unknown).
     RemoveUnknown(AttributeCode),
@@ -207,7 +208,8 @@ fn replace_as(path: &mut AsPath, set: &AsnSet, by: Asn) {
 
 /// Puts an attribute in its place by code.
 fn set_unknown(attributes: &mut Arc<PathAttributes>, raw: &RawAttribute) {
-    if attributes.unknown.contains(raw) {
+    // A route must not have an attribute twice.
+    if is_typed(raw.code) || attributes.unknown.contains(raw) {
         return;
     }
     let unknown = &mut Arc::make_mut(attributes).unknown;

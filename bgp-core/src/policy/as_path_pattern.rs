@@ -9,7 +9,7 @@ use regex_lite::{Regex, RegexBuilder};
 /// A regular expression over the text of an AS path, in the dialect of Cisco and FRR.
 ///
 /// The text is that of [`AsPath`](crate::wire::AsPath): AS numbers with one space in between, the nearest first, and sets in
-/// braces. An underscore matches a border of an AS number: the begin or the end of the path, a space, a comma or a bracket. The
+/// braces. An underscore matches a border of an AS number: the beginning or the end of the path, a space, a comma or a bracket. The
 /// rest is the usual syntax of regular expressions; the pattern may match anywhere, unless `^` and `$` anchor it.
 ///
 /// | pattern | paths |

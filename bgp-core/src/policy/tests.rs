@@ -119,6 +119,7 @@ fn each_action_changes_its_attribute_and_no_other() {
         flags: AttributeFlags(0xc0),
         value: vec![1].into(),
     };
+    let typed = raw.clone();
     let aigp = attributes().unknown;
     let cases: Vec<(Action, Change)> = vec![
         (Action::AddCommunity(Community::new(3, 3)), |it| {
@@ -203,6 +204,7 @@ fn each_action_changes_its_attribute_and_no_other() {
         (Action::Med(Some(5)), |_| ()),
         (Action::AddMed(0), |_| ()),
         (Action::SetUnknown(aigp[0].clone()), |_| ()),
+        (Action::SetUnknown(RawAttribute { code: AttributeCode::AS_PATH, ..typed }), |_| ()),
         (Action::RemoveUnknown(AttributeCode(200)), |_| ()),
     ];
 

@@ -236,6 +236,7 @@ pub use community::{
     Community, ExtendedCommunity, Ipv6ExtendedCommunity, LargeCommunity, ParseCommunityError,
 };
 pub use context::WireContext;
+pub(crate) use encode::is_typed;
 pub use encode::{AttributeBlock, UpdateWriter, encode_end_of_rib, encode_keepalive};
 pub use error::DecodeError;
 pub use error_kind::{ErrorKind, Treatment};

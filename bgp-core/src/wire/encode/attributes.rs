@@ -442,7 +442,7 @@ fn put_raw<'a>(
 }
 
 /// Returns true if [`PathAttributes`] has a field for the attribute, or if the writer composes it.
-pub(in crate::wire) fn is_typed(code: AttributeCode) -> bool {
+pub(crate) fn is_typed(code: AttributeCode) -> bool {
     let opaque = [AttributeCode::AIGP, AttributeCode::PREFIX_SID];
     AttributeRule::of(code).class != AttributeClass::Unknown
         && AttributeRule::of(code).slot.index() < IndexSlot::COUNT

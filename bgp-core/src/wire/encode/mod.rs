@@ -13,7 +13,8 @@ mod writer;
 
 use bytes::{BufMut, BytesMut};
 
-pub(super) use attributes::{WriteCursor, is_typed};
+pub(super) use attributes::WriteCursor;
+pub(crate) use attributes::is_typed;
 pub use block::AttributeBlock;
 pub(crate) use prefixes::PrefixRoom;
 pub use writer::UpdateWriter;
