@@ -59,6 +59,13 @@ impl RelayRules {
             only_member: None,
         }
     }
+
+    /// Returns true if sessions with these rules and with the others can share a group: they are equal. The cost does not grow
+    /// with the VRPs, since VRP tables of other origin count as different, whatever is in them.
+    #[must_use]
+    pub fn share_group(&self, other: &Self) -> bool {
+        self.vrps.is_same(&other.vrps) && self == other
+    }
 }
 
 /// The routes that are relayed to all peers with equal [`RelayRules`].

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::*;
 use crate::policy::{Action, Match, Rule};
 use crate::rib::{LocRib, PathSource};
+use crate::rpki::Vrp;
 use crate::wire::{AsPath, Community};
 use crate::{Asn, BgpIdentifier};
 
@@ -156,4 +157,16 @@ fn members_share_one_table_and_what_does_not_change_stays_shared() {
     update(&mut group, nth(7), &[other]);
     assert_eq!(group.routes_for(3).len(), 3_999);
     assert_eq!((group.routes_for(1).len(), group.routes_for(2).len()), (2_000, 1_999));
+}
+
+#[test]
+fn sessions_share_a_group_if_all_rules_are_equal_and_the_vrps_of_one_origin() {
+    let vrps = || VrpTable::from([Vrp::new(prefix(), Asn(64_500))]);
+    let with = |vrps: &VrpTable| RelayRules { vrps: vrps.clone(), ..router() };
+    assert!(router().share_group(&router()), "there are no VRPs");
+    assert!(!router().share_group(&route_server()));
+
+    let (one, other) = (with(&vrps()), with(&vrps()));
+    assert!(one.share_group(&with(&one.vrps)));
+    assert!(one == other && !one.share_group(&other), "the tables are not compared");
 }

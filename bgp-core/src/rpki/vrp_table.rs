@@ -86,6 +86,11 @@ impl VrpTable {
         self.len() == 0
     }
 
+    /// Returns true if both are clones of one table, or empty, so that no comparison is needed.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.families, &other.families) || self.is_empty() && other.is_empty()
+    }
+
     /// The VRPs, IPv4 before IPv6, in the order of prefixes.
     pub fn iter(&self) -> impl Iterator<Item = Vrp> {
         let Families { v4, v6 } = &*self.families;
@@ -96,7 +101,7 @@ impl VrpTable {
     /// differ if one of them covers its prefix.
     #[must_use]
     pub fn changed_prefixes(&self, other: &Self) -> Vec<IpNet> {
-        if Arc::ptr_eq(&self.families, &other.families) {
+        if self.is_same(other) {
             return Vec::new();
         }
         let mut changed = Vec::new();

@@ -40,7 +40,7 @@ pub(super) async fn run(relays: Arc<Relays>, rules: RelayRules, published: Publi
             tokio::select! {
                 // The table lives as long as this task.
                 _ = version.changed() => break,
-                () = published.closed() => if relays.dissolve(group.rules(), &published) {
+                () = published.closed() => if relays.dissolve(&published) {
                     return;
                 },
             }

@@ -45,7 +45,8 @@ impl Relays {
         let number = state.number(peer);
         rules.only_member = Some(number).filter(|_| !rules.several_paths.is_empty());
 
-        let known = state.groups.iter().find(|(known, _)| *known == rules);
+        // The newest first: after a change of the VRPs all members move to it.
+        let known = state.groups.iter().rev().find(|(known, _)| known.share_group(&rules));
         let published = match known {
             Some((_, published)) => Watched::new(published),
             None => {
@@ -60,11 +61,11 @@ impl Relays {
     }
 
     /// Removes a group that has no members. Returns true if it did.
-    fn dissolve(&self, rules: &RelayRules, published: &Published) -> bool {
+    fn dissolve(&self, published: &Published) -> bool {
         let mut state = self.lock();
         let is_left = published.receiver_count() == 0;
         if is_left {
-            state.groups.retain(|(known, _)| known != rules);
+            state.groups.retain(|(_, known)| !known.same_channel(published));
         }
         is_left
     }

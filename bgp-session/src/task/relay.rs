@@ -39,7 +39,8 @@ impl PeerTask {
             return;
         };
 
-        let is_new = self.relaying.member.as_ref().is_none_or(|(known, _)| *known != rules);
+        let is_new =
+            self.relaying.member.as_ref().is_none_or(|(known, _)| !known.share_group(&rules));
         if is_new {
             let membership = self.relaying.relays.join(self.config.id(), rules.clone());
             self.relaying.member = Some((rules, membership));
