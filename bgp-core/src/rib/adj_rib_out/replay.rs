@@ -136,17 +136,19 @@ impl<K: Key> Replay<K> {
             }
         }
 
-        changed_keys(&base, &target, several_paths, |key| {
-            match session_entry(&target, key, several_paths) {
-                Some((path, attributes)) if !all => {
-                    selected.extend(
-                        target.place_of(path).map(|place| (groups.number(attributes), place)),
-                    );
+        // Without a base, nothing can be withdrawn and all is selected.
+        if !base.is_empty() {
+            changed_keys(&base, &target, several_paths, |key| {
+                match session_entry(&target, key, several_paths) {
+                    Some((path, attributes)) if !all => {
+                        let place = target.place_of(path);
+                        selected.extend(place.map(|place| (groups.number(attributes), place)));
+                    }
+                    Some(_) => {}
+                    None => withdrawals.push(key),
                 }
-                Some(_) => {}
-                None => withdrawals.push(key),
-            }
-        });
+            });
+        }
 
         let (order, ends) = by_group(&selected, groups.count());
         Self {
