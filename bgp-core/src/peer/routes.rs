@@ -66,7 +66,8 @@ impl Peer {
         }
     }
 
-    /// All routes that the peer should have, before the export policy.
+    /// All routes that the peer should have: those that it was given, before the export policy, or the
+    /// [relayed](Self::set_relayed) ones, which are those after it.
     #[must_use]
     pub fn routes(&self) -> RouteSet {
         self.originated.clone().unwrap_or_else(|| self.adj_rib_out.desired())

@@ -10,6 +10,7 @@ use bgp_core::{
     wire::{AttributeBlock, NextHop, PathAttributes, UpdateWriter, WireContext, encode_end_of_rib},
 };
 use bytes::BytesMut;
+use ipnet::IpNet;
 
 /// One RIB of a peer, or the Loc-RIB, as it is shown to a station.
 #[derive(Clone, Debug)]
@@ -64,6 +65,11 @@ impl RibView {
     /// The same view for changes at this time since 1970.
     pub(super) fn at(&self, time: Duration) -> Self {
         Self { header: self.header.at(time), ..self.clone() }
+    }
+
+    /// Returns true if several paths to this prefix are shown, each with its identifier (RFC 7911).
+    pub(super) fn has_several_paths(&self, prefix: &IpNet) -> bool {
+        self.cx.has_add_path(family_of(prefix))
     }
 
     /// Appends an End-of-RIB.

@@ -9,7 +9,9 @@ use bgp_core::{
     AfiSafi,
     bmp::PerPeerHeader,
     rib::{Nlri, OutRouteState, RouteSet},
+    wire::PathAttributes,
 };
+use ipnet::IpNet;
 use tokio::{io::AsyncWrite, time::Instant};
 
 use crate::{PeerId, clock, monitoring::ObservedSession};
@@ -79,7 +81,8 @@ impl<W: AsyncWrite + Unpin> Stream<'_, W> {
         old: &RouteSet,
         new: &RouteSet,
     ) -> Result<(), Ended> {
-        for (nlri, attributes) in new.changes_since(old) {
+        for (nlri, attributes) in session_changes(old, new, |prefix| view.has_several_paths(prefix))
+        {
             view.push(nlri, attributes, &mut self.batch, &mut self.outlet.out);
             if self.outlet.is_full() {
                 self.outlet.flush().await?;
@@ -135,6 +138,25 @@ impl<W: AsyncWrite + Unpin> Stream<'_, W> {
     }
 }
 
+/// The changes of the routes that a session carries: all paths to a prefix, if it carries `several`, or else the first.
+fn session_changes<'a>(
+    old: &'a RouteSet,
+    new: &'a RouteSet,
+    several: impl Fn(&IpNet) -> bool + 'a,
+) -> impl Iterator<Item = (Nlri, Option<&'a Arc<PathAttributes>>)> {
+    let mut last = None;
+    new.changes_since(old).filter_map(move |(nlri, attributes)| {
+        let Nlri { prefix, .. } = nlri;
+        if several(&prefix) {
+            return Some((nlri, attributes));
+        }
+        let is_repeated = last.replace(prefix) == Some(prefix);
+        let attributes = new.get(&prefix);
+        let is_changed = !is_repeated && attributes != old.get(&prefix);
+        is_changed.then_some((Nlri { prefix, path_id: 0 }, attributes))
+    })
+}
+
 impl ShownPeer {
     pub(super) fn new(session: Arc<ObservedSession>, header: PerPeerHeader) -> Self {
         let (adj_rib_in, routes) = (RouteSet::new(), RouteSet::new());
@@ -184,3 +206,35 @@ impl ShownPeer {
 const TABLES_APART: Duration = Duration::from_millis(100);
 /// The number of routes that a peer's task lists at once.
 const PAGE: usize = 1_024;
+
+#[cfg(test)]
+mod tests {
+    use bgp_core::rib::Route;
+
+    use super::*;
+
+    /// The changes between sets of routes to one prefix, given by path identifier and MULTI_EXIT_DISC. `None`: withdrawn.
+    fn changes(old: &[(u32, u32)], new: &[(u32, u32)], several: bool) -> Vec<(u32, Option<u32>)> {
+        let [old, new] = [old, new].map(|paths| {
+            let route = |(path_id, med): &(u32, u32)| {
+                let attributes = PathAttributes { med: Some(*med), ..PathAttributes::default() };
+                Route::with_attributes("192.0.2.0/24".parse().unwrap(), attributes.into())
+                    .path(*path_id)
+            };
+            paths.iter().map(route).collect::<RouteSet>()
+        });
+        let changes = session_changes(&old, &new, |_| several);
+        changes.map(|(nlri, new)| (nlri.path_id, new.and_then(|it| it.med))).collect()
+    }
+
+    #[test]
+    fn a_session_with_one_path_to_a_prefix_shows_the_first_and_withdraws_it_with_the_last() {
+        let (best, other) = ((1, 10), (2, 20));
+        let one = |old: &[_], new: &[_]| changes(old, new, false);
+        assert_eq!(one(&[], &[best, other]), [(0, Some(10))]);
+        assert_eq!(one(&[best, other], &[best]), []);
+        assert_eq!(one(&[best, other], &[other]), [(0, Some(20))]);
+        assert_eq!(one(&[best, other], &[]), [(0, None)]);
+        assert_eq!(changes(&[best, other], &[best], true), [(2, None)]);
+    }
+}

@@ -10,7 +10,7 @@ use crate::{PeerHandle, SpeakerError, command::Command};
 pub(crate) struct PeerTables {
     /// The Adj-RIB-In after the import policy.
     pub(crate) adj_rib_in: RouteSet,
-    /// The routes that the peer should have, before the export policy.
+    /// The routes that the peer should have: before the export policy, or after it if they are relayed.
     pub(crate) routes: RouteSet,
 }
 
