@@ -22,6 +22,7 @@ pub struct ExportRules<'a> {
     next_hops: NextHops,
     draining: bool,
     relay: Option<Relay>,
+    remote_address: Option<IpAddr>,
     /// The networks that we share with the peer, if the routes are still as their peers sent them.
     shared_networks: Option<&'a [IpNet]>,
 }
@@ -125,6 +126,7 @@ impl<'a> ExportRules<'a> {
             next_hops: NextHops::default(),
             draining: false,
             relay: None,
+            remote_address: None,
             shared_networks: None,
         }
     }
@@ -149,6 +151,14 @@ impl<'a> ExportRules<'a> {
     #[must_use]
     pub fn relay(mut self, relay: Option<Relay>) -> Self {
         self.relay = relay;
+        self
+    }
+
+    /// Sets the peer's end of the session, which is not sent to it as the next hop of a relayed route: our own is sent instead
+    /// (RFC 4271, section 5.1.3). The client of a route server gets what the other client has sent.
+    #[must_use]
+    pub fn remote_address(mut self, address: IpAddr) -> Self {
+        self.remote_address = Some(address);
         self
     }
 
@@ -179,6 +189,9 @@ impl<'a> ExportRules<'a> {
             relay.prepare(&mut sent, self.negotiated.peer_type, shared);
         }
 
+        if self.relay.is_some_and(|relay| !relay.is_transparent(self.negotiated.peer_type)) {
+            sent.next_hop.take_if(|next_hop| Some(next_hop.address()) == self.remote_address);
+        }
         let next_hop = sent.next_hop.unwrap_or_else(|| self.next_hop(family));
         let fits = match next_hop {
             NextHop::V4(_) => family.afi == Afi::IPV4,
@@ -339,14 +352,17 @@ mod tests {
             local_pref: Some(200),
             ..PathAttributes::default()
         };
-        let send = |relay, peer_type, shared: &[IpNet]| {
+        let send_to = |remote: &str, relay, peer_type, shared: &[IpNet]| {
+            let remote = remote.parse().expect("an address");
             let negotiated = negotiated(|it| it.peer_type = peer_type);
             let export = ExportRules::new(&negotiated, "10.0.0.1".parse().expect("an address"));
-            let export = export.relay(Some(relay)).prepare_relayed(shared);
+            let export = export.relay(Some(relay)).prepare_relayed(shared).remote_address(remote);
             let sent = export.apply(&received, AfiSafi::IPV4_UNICAST).expect("it fits");
             let next_hop = sent.next_hop.expect("one is always sent").to_string();
             (sent.as_path.to_string(), next_hop, sent.med, sent.local_pref)
         };
+        let send =
+            |relay, peer_type, shared: &[IpNet]| send_to("10.0.0.2", relay, peer_type, shared);
         let expect = |path: &str, next_hop: &str, med, local_pref| {
             (path.to_owned(), next_hop.to_owned(), med, local_pref)
         };
@@ -358,6 +374,10 @@ mod tests {
         assert_eq!(send(router, external, &[]), by_router);
         let third_party = expect("64636 1 2", "10.0.0.9", None, None);
         assert_eq!(send(router, external, &link), third_party);
+        // The peer's own address is no next hop for it.
+        assert_eq!(send_to("10.0.0.9", router, external, &link), by_router);
+        let to_own_as = expect("1 2", "10.0.0.1", Some(5), Some(200));
+        assert_eq!(send_to("10.0.0.9", router, internal, &[]), to_own_as);
         assert_eq!(send(server, external, &[]), expect("1 2", "10.0.0.9", Some(5), None));
         // To the own AS: RFC 4271, section 5.1.3.
         let to_own_as = expect("1 2", "10.0.0.9", Some(5), Some(200));
