@@ -76,7 +76,7 @@ pub struct PeerStatus {
     /// read. As up to date as `stats`.
     pub octets_waiting: usize,
     /// The number of routes that the peer should have, after the export policy; [`PeerHandle::adj_rib_out`] lists them. As up
-    /// to date as `stats`.
+    /// to date as `stats`. The client of a route server also counts the route that it would get if the best one were its own.
     ///
     /// [`PeerHandle::adj_rib_out`]: crate::PeerHandle::adj_rib_out
     pub routes: usize,

@@ -41,6 +41,8 @@ impl PeerTask {
             }
             Command::Update(config, resets, answer) => {
                 let updated = self.update(Arc::new(*config), resets, registration);
+                // Handles look there for whether the peer relays.
+                self.publish();
                 // The caller may have stopped waiting for the answer.
                 let _ = answer.send(updated);
             }
