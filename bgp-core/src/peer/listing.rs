@@ -32,7 +32,7 @@ impl Peer {
             return page;
         };
 
-        let export = self.export_rules(negotiated, endpoints.local.ip());
+        let export = self.export_rules(negotiated, endpoints);
         // Adjacent routes mostly share their attributes.
         let mut last: Option<(Arc<PathAttributes>, Arc<PathAttributes>)> = None;
         for route in &mut page.routes {

@@ -61,6 +61,7 @@ pub use self::timers::{PeerTimer, RunningTimer};
 use self::connection::Connection;
 use self::operator::Pause;
 use self::received_rib::ReceivedRib;
+use self::relay::Relayed;
 use self::retention::Retention;
 use self::transmit::EncodedGroup;
 use self::unsendable::UnsendableRecord;
@@ -90,6 +91,8 @@ pub struct Peer {
     draining: bool,
     /// All routes that the peer is given, if an export policy changes them for the Adj-RIB-Out.
     originated: Option<RouteSet>,
+    /// The way in which the Adj-RIB-Out's routes are relayed, if they are those of other peers.
+    relayed: Option<Relayed>,
     /// True if the session has begun and the relayed routes are not known yet, so that End-of-RIB has to wait.
     awaits_relayed: bool,
     /// Families that the peer will be asked to send again (RFC 2918).
@@ -134,6 +137,7 @@ impl Peer {
             unsendable: UnsendableRecord::default(),
             draining: false,
             originated: None,
+            relayed: None,
             awaits_relayed: false,
             refresh_due: BTreeSet::new(),
             restarting: None,

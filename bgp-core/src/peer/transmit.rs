@@ -1,6 +1,5 @@
 //! Sent octets: encodes one message at a time, when the socket has room.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +8,7 @@ use bytes::BytesMut;
 use crate::AfiSafi;
 use crate::Direction;
 use crate::fsm::{Control, Negotiated, StateKind, after};
-use crate::peer::{Peer, PeerSettings};
+use crate::peer::{Endpoints, Peer};
 use crate::rib::{ExportRules, Pending, Unsendable};
 use crate::wire::{
     AttributeBlock, MessageType, NextHop, PathAttributes, RouteRefresh, RouteRefreshSubtype,
@@ -92,7 +91,7 @@ impl Peer {
                     let mut unsendable = Unsendable::TooLong { limit: cx.limit().octets() };
                     if !self.encoded.is(family, attributes) {
                         let Some(endpoints) = connection.endpoints else { return false };
-                        let export = self.export_rules(negotiated, endpoints.local.ip());
+                        let export = self.export_rules(negotiated, endpoints);
                         match export.apply(attributes, family) {
                             Ok(exported) => self.encoded.encode(family, attributes, &exported, cx),
                             Err(why) => {
@@ -120,15 +119,15 @@ impl Peer {
     pub(super) fn export_rules<'a>(
         &'a self,
         negotiated: &'a Negotiated,
-        local: IpAddr,
+        endpoints: Endpoints,
     ) -> ExportRules<'a> {
-        let PeerSettings { next_hops, relay, policies, shared_networks, .. } = &self.settings;
-        let rules = ExportRules::new(negotiated, local)
-            .next_hops(*next_hops)
-            .draining(self.draining)
-            .relay(*relay);
-        // An export policy was given prepared routes, and may have set the same attributes again.
-        if policies.export.is_none() { rules.prepare_relayed(shared_networks) } else { rules }
+        let rules = ExportRules::new(negotiated, endpoints.local.ip())
+            .next_hops(self.settings.next_hops)
+            .draining(self.draining);
+        match &self.relayed {
+            Some(relayed) => relayed.export_rules(rules).remote_address(endpoints.remote.ip()),
+            None => rules,
+        }
     }
 
     fn send_unreach(&mut self, family: AfiSafi, cx: WireContext, out: &mut BytesMut) {

@@ -14,7 +14,7 @@ use crate::rib::key::{Key, Key4, Key6};
 use crate::rib::table::{Table, same};
 use crate::rib::{Destination, Path, PathSource, Relay, RouteSet, family_of};
 use crate::rpki::VrpTable;
-use crate::wire::PathAttributes;
+use crate::wire::{Community, PathAttributes};
 use crate::{AfiSafi, Asn, PeerType};
 
 /// The bit in the path identifier of a route that only the peer gets whose own path is the best. It makes that route the second
@@ -37,6 +37,9 @@ pub struct RelayRules {
     pub vrps: VrpTable,
     /// The networks that we share with the peer, for [`Relay::prepare`].
     pub shared_networks: Vec<IpNet>,
+    /// True if the peer takes routes that are long-lived stale: it has agreed on long-lived graceful restart (RFC 9494, section
+    /// 4.3).
+    pub long_lived: bool,
     /// The families of which the session carries several paths to a prefix (RFC 7911).
     pub several_paths: Vec<AfiSafi>,
     /// The number of the only member, if there are such families. Its own paths are left out of them, so that the group is not
@@ -55,6 +58,7 @@ impl RelayRules {
             local_asn: Asn::ZERO,
             vrps: VrpTable::default(),
             shared_networks: Vec::new(),
+            long_lived: false,
             several_paths: Vec::new(),
             only_member: None,
         }
@@ -66,6 +70,15 @@ impl RelayRules {
     pub fn share_group(&self, other: &Self) -> bool {
         self.vrps.is_same(&other.vrps) && self == other
     }
+
+    fn have_several_paths(&self, family: AfiSafi) -> bool {
+        self.several_paths.contains(&family)
+    }
+
+    /// Returns true if the peer may have a path: it is not long-lived stale, or the peer takes such routes.
+    fn may_pass<K>(&self, path: &Path<K>) -> bool {
+        self.long_lived || !path.attributes.communities.contains(&Community::LLGR_STALE)
+    }
 }
 
 /// The routes that are relayed to all peers with equal [`RelayRules`].
@@ -76,7 +89,7 @@ impl RelayRules {
 pub struct RelayGroup {
     rules: RelayRules,
     routes: RouteSet,
-    /// The number of routes from each peer, by its number.
+    /// The number of routes from each peer, by its number, in families with one path to a prefix.
     of_peers: BTreeMap<u32, [usize; 2]>,
     /// The attributes that were prepared last, before and after.
     prepared: Option<(Arc<PathAttributes>, Arc<PathAttributes>)>,
@@ -116,8 +129,8 @@ impl RelayGroup {
         self.of_peers.clear();
     }
 
-    /// Chooses again among the paths to a prefix, which are `None` if it is gone. Every peer has a `number` of its own, less
-    /// than 2³¹.
+    /// Chooses again among the paths to a prefix, which are `None` if it is gone. Every peer has a `number` of its own, from
+    /// 1 to 2³¹ - 1.
     pub fn update<K: Copy + Ord>(
         &mut self,
         prefix: IpNet,
@@ -125,13 +138,19 @@ impl RelayGroup {
         number: impl Fn(K) -> u32,
     ) {
         let chosen = paths.map(|paths| self.choose(prefix, paths, number)).unwrap_or_default();
+        // Of families with several paths no member's routes are hidden, and path identifiers are no numbers of peers.
+        let counts = !self.rules.have_several_paths(family_of(&prefix));
         if let Some(key) = Key4::new(prefix, 0) {
             replace(&mut self.routes.v4, key, chosen, |id, is_new| {
-                count(&mut self.of_peers, 0, id, is_new);
+                if counts {
+                    count(&mut self.of_peers, 0, id, is_new);
+                }
             });
         } else if let Some(key) = Key6::new(prefix, 0) {
             replace(&mut self.routes.v6, key, chosen, |id, is_new| {
-                count(&mut self.of_peers, 1, id, is_new);
+                if counts {
+                    count(&mut self.of_peers, 1, id, is_new);
+                }
             });
         }
     }
@@ -140,12 +159,11 @@ impl RelayGroup {
     #[must_use]
     pub fn routes_for(&self, peer: u32) -> RouteSet {
         let [v4, v6] = self.of_peers.get(&peer).copied().unwrap_or_default();
-        let several = |family| self.rules.several_paths.contains(&family);
         let mut routes = self.routes.clone();
-        if !several(AfiSafi::IPV4_UNICAST) {
+        if !self.rules.have_several_paths(AfiSafi::IPV4_UNICAST) {
             routes.v4 = routes.v4.hiding(peer, !ALTERNATIVE, v4);
         }
-        if !several(AfiSafi::IPV6_UNICAST) {
+        if !self.rules.have_several_paths(AfiSafi::IPV6_UNICAST) {
             routes.v6 = routes.v6.hiding(peer, !ALTERNATIVE, v6);
         }
         routes
@@ -157,7 +175,7 @@ impl RelayGroup {
         paths: &Destination<K>,
         number: impl Fn(K) -> u32,
     ) -> Vec<Chosen> {
-        if self.rules.several_paths.contains(&family_of(&prefix)) {
+        if self.rules.have_several_paths(family_of(&prefix)) {
             return self.choose_all(prefix, paths, number);
         }
         if !self.rules.relay.is_transparent(self.rules.peer_type) {
@@ -169,11 +187,13 @@ impl RelayGroup {
             return self.choose_by_policy(prefix, paths, number);
         }
 
-        let Some(best) = paths.best() else { return Vec::new() };
+        // Stale paths are the last choice, so behind one there is no other.
+        let passes = |path: &&Path<K>| self.rules.may_pass(path);
+        let Some(best) = paths.best().filter(passes) else { return Vec::new() };
         let peer = number(best.peer());
         let mut chosen = vec![(peer, Arc::clone(&best.attributes))];
         if paths.len() > 1 {
-            let other = paths.best_of(|path| number(path.peer()) != peer);
+            let other = paths.best_of(|path| number(path.peer()) != peer).filter(passes);
             chosen.extend(other.map(|it| alternative(number(it.peer()), &it.attributes)));
         }
         chosen
@@ -229,7 +249,8 @@ impl RelayGroup {
     fn pass<K: Copy>(&mut self, prefix: IpNet, path: &Path<K>) -> Option<Arc<PathAttributes>> {
         let RelayRules { relay, peer_type, policy, .. } = &self.rules;
         let PathSource { address, asn, peer_type: from, .. } = *path.source;
-        if !relay.permits(from, *peer_type, &path.attributes) {
+        let is_permitted = relay.permits(from, *peer_type, &path.attributes);
+        if !is_permitted || !self.rules.may_pass(path) {
             return None;
         }
 

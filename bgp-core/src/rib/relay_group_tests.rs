@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::policy::{Action, Match, Rule};
-use crate::rib::{LocRib, PathSource};
+use crate::rib::{AdjRibOut, LocRib, PathSource, Pending};
 use crate::rpki::Vrp;
 use crate::wire::{AsPath, Community};
 use crate::{Asn, BgpIdentifier};
@@ -122,6 +122,44 @@ fn a_policy_sees_what_a_router_would_send_so_that_it_can_set_it() {
     let group = self::group(router(), std::slice::from_ref(&path));
     let routes = group.routes_for(2);
     assert!(Arc::ptr_eq(routes.get(&prefix()).expect("a route"), &path.attributes));
+}
+
+#[test]
+fn a_long_lived_stale_path_is_only_for_peers_with_long_lived_graceful_restart() {
+    // RFC 9494, section 4.3.
+    let stale = |peer, length| {
+        let mut path = path(peer, length);
+        Arc::make_mut(&mut path.attributes).communities.push(Community::LLGR_STALE);
+        path
+    };
+    let policy = Some(Arc::new(Policy::accept_all()));
+    for rules in [router(), route_server(), RelayRules { policy, ..route_server() }] {
+        let paths = [stale(1, 1), stale(2, 2)];
+        let without = group(rules.clone(), &paths);
+        assert_eq!([1, 2, 3].map(|member| given(&without, member)), [None; 3]);
+        let with = group(RelayRules { long_lived: true, ..rules }, &paths);
+        assert_eq!(given(&with, 3), Some(1));
+    }
+
+    let group = group(route_server(), &[path(1, 1), stale(2, 2)]);
+    assert_eq!([1, 2].map(|member| given(&group, member)), [None, Some(1)]);
+}
+
+#[test]
+fn a_withdrawal_that_waits_while_all_routes_are_repeated_is_not_lost() {
+    let other: IpNet = "198.51.100.0/24".parse().expect("a prefix");
+    let mut group = group(route_server(), &[path(2, 1)]);
+    update(&mut group, other, &[path(2, 1)]);
+    let v4 = AfiSafi::IPV4_UNICAST;
+    let mut rib = AdjRibOut::new();
+    rib.session_up(&[v4], &[]);
+    rib.set(&group.routes_for(1));
+    while rib.take_reach(v4, |_, _| true) > 0 {}
+
+    update(&mut group, other, &[]);
+    rib.set(&group.routes_for(1));
+    rib.repeat();
+    assert_eq!(rib.pending(false), Some(Pending::Unreach(v4)));
 }
 
 #[test]

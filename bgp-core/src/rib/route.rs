@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use crate::AfiSafi;
 use crate::rib::key::{Key, Key4, Key6};
 use crate::rib::table::{Table, TableIter};
 use crate::wire::PathAttributes;
@@ -148,6 +149,15 @@ impl RouteSet {
             return self.v4.remove(key).is_some();
         }
         Key6::new(*prefix, path_id).is_some_and(|key| self.v6.remove(key).is_some())
+    }
+
+    /// The routes of the families that `keep` returns true for.
+    pub(crate) fn of_families(&self, keep: impl Fn(AfiSafi) -> bool) -> Self {
+        let (v4, v6) = (keep(AfiSafi::IPV4_UNICAST), keep(AfiSafi::IPV6_UNICAST));
+        Self {
+            v4: if v4 { self.v4.clone() } else { Table::default() },
+            v6: if v6 { self.v6.clone() } else { Table::default() },
+        }
     }
 
     /// The attributes of the route to `prefix`, or of the path with the lowest identifier if there are several.

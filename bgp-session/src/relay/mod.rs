@@ -39,12 +39,9 @@ impl Relays {
         Self { table, state: Mutex::default() }
     }
 
-    /// Adds a peer to the group with these rules.
-    pub(crate) fn join(self: &Arc<Self>, peer: PeerId, mut rules: RelayRules) -> Membership {
+    /// Adds the peer with this [number](Self::number) to the group with these rules.
+    pub(crate) fn join(self: &Arc<Self>, number: u32, rules: RelayRules) -> Membership {
         let mut state = self.lock();
-        let number = state.number(peer);
-        rules.only_member = Some(number).filter(|_| !rules.several_paths.is_empty());
-
         // The newest first: after a change of the VRPs all members move to it.
         let known = state.groups.iter().rev().find(|(known, _)| known.share_group(&rules));
         let published = match known {
@@ -70,8 +67,8 @@ impl Relays {
         is_left
     }
 
-    /// The number of a peer.
-    fn number(&self, peer: PeerId) -> u32 {
+    /// The number under which groups know a peer.
+    pub(crate) fn number(&self, peer: PeerId) -> u32 {
         self.lock().number(peer)
     }
 
@@ -83,7 +80,8 @@ impl Relays {
 
 impl RelaysState {
     fn number(&mut self, peer: PeerId) -> u32 {
-        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        // Groups want numbers from 1 on.
+        let next = u32::try_from(self.numbers.len() + 1).unwrap_or(u32::MAX);
         *self.numbers.entry(peer).or_insert(next)
     }
 }
@@ -103,5 +101,19 @@ impl Membership {
     /// Takes the latest routes. From now on polls wait for the next ones. `None`: they are not known yet.
     pub(crate) fn take(&mut self) -> Option<RouteSet> {
         Some(self.published.take()?.routes_for(self.number))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_peers_begin_at_one_and_stay() {
+        let mut state = RelaysState::default();
+        let peers = ["192.0.2.1", "192.0.2.2"]
+            .map(|it| PeerId::from(it.parse::<std::net::IpAddr>().unwrap()));
+        let numbers = [peers[0], peers[1], peers[0]].map(|peer| state.number(peer));
+        assert_eq!(numbers, [1, 2, 1]);
     }
 }

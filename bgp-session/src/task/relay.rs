@@ -34,7 +34,8 @@ impl PeerTask {
 
     /// Moves to the group that fits the session and the configuration, or to none.
     pub(super) fn follow_relay(&mut self) {
-        let Some(rules) = self.peer.relay_rules() else {
+        let number = self.relaying.relays.number(self.config.id());
+        let Some(rules) = self.peer.relay_rules(number) else {
             self.relaying.member = None;
             return;
         };
@@ -42,7 +43,7 @@ impl PeerTask {
         let is_new =
             self.relaying.member.as_ref().is_none_or(|(known, _)| !known.share_group(&rules));
         if is_new {
-            let membership = self.relaying.relays.join(self.config.id(), rules.clone());
+            let membership = self.relaying.relays.join(number, rules.clone());
             self.relaying.member = Some((rules, membership));
         }
         if self.originated.stage() == DrainStage::Withdrawn {
@@ -79,6 +80,7 @@ impl PeerTask {
 
     /// Passes on the VRPs of the speaker. A policy that depends on them makes another group fit.
     pub(super) fn vrps_changed(&mut self) {
+        self.peer.set_time(clock::now());
         self.peer.set_vrps(&self.inputs.vrps.take());
         self.follow_relay();
     }

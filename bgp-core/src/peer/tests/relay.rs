@@ -81,7 +81,7 @@ fn relayed_routes_belong_to_the_session() {
         peer.reset(now, Notification::cease(CeaseSubcode::ADMINISTRATIVE_RESET));
     });
     assert!(net.nodes[0].peer.adj_rib_out().is_empty());
-    assert!(net.nodes[0].peer.relay_rules().is_none());
+    assert!(net.nodes[0].peer.relay_rules(1).is_none());
     // Without a session there is nothing to set.
     net.mutate(0, |peer, _| peer.set_relayed(&received(&["192.0.2.0/24"])));
     assert!(net.nodes[0].peer.adj_rib_out().is_empty());
@@ -123,6 +123,59 @@ fn another_way_of_relaying_repeats_the_routes_with_other_attributes_in_the_same_
     reconfigure(&mut net, |it| it.relay = None);
     assert_eq!(held(&net), [""; 0]);
     assert_eq!(net.nodes[0].peer.stats().established_transitions, 1, "without a new session");
+}
+
+#[test]
+fn after_changed_settings_routes_are_sent_by_the_old_rules_until_those_by_the_new_ones_are_known() {
+    let mut net = up(|configs| configs[0].relay = Some(Relay::Router));
+    relay(&mut net, &received(&["192.0.2.0/24"]));
+    let by_router = "64636 65001 65002 via 10.0.0.1 med None";
+    assert_eq!(attributes(&net), by_router);
+
+    let changes: [fn(&mut PeerSettings); 2] = [
+        |it| it.policies.export = Some(Policy::accept_all().into()),
+        |it| it.relay = Some(Relay::RouteServer),
+    ];
+    for change in changes {
+        let mut settings = net.nodes[0].peer.settings().clone();
+        change(&mut settings);
+        net.mutate(0, |peer, now| peer.reconfigure(now, settings));
+        net.mutate(1, |peer, _| peer.request_refresh(V4).expect("it is negotiated"));
+        net.run(secs(1));
+        assert_eq!(attributes(&net), by_router);
+    }
+    relay(&mut net, &received(&["192.0.2.0/24"]));
+    assert_eq!(attributes(&net), "65001 65002 via 10.0.0.77 med Some(5)");
+}
+
+#[test]
+fn changed_shared_networks_take_effect_without_other_routes() {
+    let mut net = up(|configs| configs[0].relay = Some(Relay::Router));
+    relay(&mut net, &received(&["192.0.2.0/24"]));
+    let mut settings = net.nodes[0].peer.settings().clone();
+    settings.shared_networks.push(prefix("10.0.0.0/24"));
+    net.mutate(0, |peer, now| peer.reconfigure(now, settings));
+    net.run(secs(1));
+    assert_eq!(attributes(&net), "64636 65001 65002 via 10.0.0.77 med None");
+}
+
+#[test]
+fn relayed_routes_of_a_family_that_was_not_negotiated_are_left_out() {
+    let mut net = up(|configs| configs[1].fsm.families = vec![V4]);
+    relay(&mut net, &received(&["192.0.2.0/24", "2001:db8::/32"]));
+    let peer = &net.nodes[0].peer;
+    assert_eq!((peer.adj_rib_out().len(), peer.unsendable_len()), (1, 0));
+}
+
+#[test]
+fn end_of_rib_waits_no_longer_when_nothing_is_relayed_any_more() {
+    let mut net = up(|_| ());
+    net.run(secs(1));
+    let mut settings = net.nodes[0].peer.settings().clone();
+    settings.relay = None;
+    net.mutate(0, |peer, now| peer.reconfigure(now, settings));
+    net.run(secs(1));
+    assert_eq!(ends_of_rib(&net), 1);
 }
 
 #[test]

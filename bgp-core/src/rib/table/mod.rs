@@ -98,6 +98,7 @@ impl<K: Key> Table<K> {
         key: K,
         attributes: Arc<PathAttributes>,
     ) -> Option<Arc<PathAttributes>> {
+        debug_assert!(!self.hides(key), "a hidden entry is not this table's");
         match self.find(key) {
             Ok(place) => self.chunk_mut(place)?.replace(place.at, attributes),
             Err(place) => {
@@ -123,6 +124,7 @@ impl<K: Key> Table<K> {
     }
 
     pub(crate) fn remove(&mut self, key: K) -> Option<Arc<PathAttributes>> {
+        debug_assert!(!self.hides(key), "a hidden entry is not this table's");
         let place = self.find(key).ok()?;
         let removed = self.chunk_mut(place)?.remove(place.at);
         self.len -= 1;
