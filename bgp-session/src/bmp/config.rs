@@ -18,7 +18,7 @@ pub enum MonitoredRib {
     /// [`Import::Keep`](crate::Import::Keep).
     AdjRibInPostPolicy,
     /// The routes that each peer should have, before the export policy (RFC 8671), with the local address as their next hop if
-    /// they have none.
+    /// they have none. [Relayed](crate::PeerConfig::relay) routes are shown after the policy, which chooses among their paths.
     AdjRibOutPrePolicy,
     /// What each peer is sent (RFC 8671): our UPDATEs, octet by octet.
     AdjRibOutPostPolicy,
