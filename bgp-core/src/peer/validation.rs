@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use crate::peer::{Peer, ReceivedRoutes};
 use crate::policy::{LearnedFrom, Policy, RouteContext};
 use crate::rib::Nlri;
-use crate::rpki::VrpTable;
+use crate::rpki::{VrpChange, VrpTable};
 use crate::wire::PathAttributes;
 
 /// What a peer knows for origin validation.
@@ -50,31 +50,36 @@ impl Peer {
         &self.validation.vrps
     }
 
-    /// Replaces the VRPs.
+    /// Replaces the VRPs, as [`change_vrps`](Self::change_vrps) does, after a comparison of the whole tables.
+    pub fn set_vrps(&mut self, vrps: &VrpTable) {
+        let change = VrpChange::between(self.vrps(), vrps);
+        self.change_vrps(&change);
+    }
+
+    /// Replaces the VRPs. The peers of a speaker share a change, so that the tables are compared once for all of them.
+    ///
+    /// If the VRPs so far are not those that the change begins with, all received routes may be concerned.
     ///
     /// If the import policy depends on them, the received routes whose validity may differ wait for
     /// [`revalidate`](Self::revalidate): the peer keeps them as they came, and is not asked for a route refresh (RFC 8481,
     /// RFC 9324). If the export policy depends on them, it is applied to all our routes again, at once.
-    pub fn set_vrps(&mut self, vrps: &VrpTable) {
-        let before = std::mem::replace(&mut self.validation.vrps, vrps.clone());
-        let export = self.settings.policies.export.clone();
-        let export = export.filter(|policy| policy.uses_validity());
-        if !self.keeps_unfiltered() && export.is_none() {
-            return;
-        }
-        let changed = before.changed_prefixes(vrps);
-        if changed.is_empty() {
+    pub fn change_vrps(&mut self, change: &VrpChange) {
+        let before = std::mem::replace(&mut self.validation.vrps, change.after().clone());
+        let changed = change.prefixes_since(&before);
+        if changed.is_some_and(<[IpNet]>::is_empty) {
             return;
         }
 
         if self.keeps_unfiltered() {
-            // One pass over all routes is cheaper than a search for each prefix.
+            // One pass over all routes is cheaper than a search for each of many prefixes.
             let all = [IpNet::V4(ipnet::Ipv4Net::default()), IpNet::V6(ipnet::Ipv6Net::default())];
-            let many = changed.len() > self.adj_rib_in.unfiltered_len();
-            self.validation.look_again(if many { all.to_vec() } else { changed });
+            let few = changed.filter(|it| it.len() <= self.adj_rib_in.unfiltered_len());
+            self.validation.look_again(few.unwrap_or(&all).to_vec());
         }
 
         // The driver has a group for relayed routes, whose rules have changed.
+        let export = self.settings.policies.export.clone();
+        let export = export.filter(|policy| policy.uses_validity());
         if let Some(policy) = export.filter(|_| self.settings.relay.is_none()) {
             let routes = self.routes();
             let passed = self.exported(&policy, &routes);

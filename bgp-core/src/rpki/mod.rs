@@ -8,6 +8,7 @@
 mod client;
 mod output;
 mod pdu;
+mod vrp_change;
 mod vrp_table;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use crate::wire::{AsPath, SegmentType};
 pub use self::client::RtrClient;
 pub use self::output::{RtrFailure, RtrOutput, RtrState};
 pub use self::pdu::{DecodedPdu, Pdu, PduError, RtrErrorCode, RtrTimers};
+pub use self::vrp_change::VrpChange;
 pub use self::vrp_table::VrpTable;
 
 /// A validated ROA payload: an AS may originate a prefix, and longer ones inside it up to a length (RFC 6811, section 2).

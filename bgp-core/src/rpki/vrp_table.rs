@@ -31,11 +31,11 @@ use super::{Validity, Vrp};
 #[derive(Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize), serde(from = "Vec<Vrp>"))]
 pub struct VrpTable {
-    families: Arc<Families>,
+    pub(super) families: Arc<Families>,
 }
 
 #[derive(Default, PartialEq, Eq)]
-struct Families {
+pub(super) struct Families {
     v4: PrefixIndex<u32, Permission>,
     v6: PrefixIndex<u128, Permission>,
 }

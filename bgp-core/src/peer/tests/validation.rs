@@ -7,7 +7,7 @@ use crate::fsm::RestartConfig;
 use crate::peer::{Import, PeerSettings, PrefixLimits};
 use crate::policy::{Action, AsnSet, Match, Policy, Rule};
 use crate::rib::{Route, RouteSet};
-use crate::rpki::{Validity, Vrp, VrpTable};
+use crate::rpki::{Validity, Vrp, VrpChange, VrpTable};
 
 /// Rejects invalid routes, and prefers valid ones.
 fn rov() -> Policy {
@@ -95,6 +95,33 @@ fn only_changes_of_prefixes_around_a_route_are_looked_at() {
         assert!(!peer.has_unvalidated() && !peer.revalidate(1));
     });
     assert_eq!(held(&net_without).len(), 2);
+}
+
+#[test]
+fn a_peer_that_missed_a_change_looks_at_all_routes_after_the_next() {
+    let table = |text| VrpTable::from([Vrp::new(prefix(text), Asn(1))]);
+    let tables = [VrpTable::default(), table("10.0.0.0/24"), table("10.1.0.0/24")];
+    let changes = [0, 1].map(|at| VrpChange::between(&tables[at], &tables[at + 1]));
+    assert!(!changes[0].is_empty());
+
+    let mut net = up(rov(), |_| ());
+    net.mutate(1, |peer, _| {
+        peer.change_vrps(&changes[0]);
+        while peer.revalidate(1) {}
+        // The same table again concerns no route, whatever it is compared with.
+        peer.change_vrps(&VrpChange::between(&VrpTable::default(), &tables[1]));
+        assert!(!peer.has_unvalidated());
+    });
+    assert_eq!(held(&net), ["10.1.0.0/24 0"]);
+
+    // From the second table to an equal one nothing differs, but this peer does not have the second.
+    let equal = VrpChange::between(&tables[2], &table("10.1.0.0/24"));
+    assert!(equal.is_empty());
+    net.mutate(1, |peer, _| {
+        peer.change_vrps(&equal);
+        while peer.revalidate(1) {}
+    });
+    assert_eq!(held(&net), ["10.0.0.0/24 0"]);
 }
 
 #[test]
