@@ -400,7 +400,7 @@ impl SpeakerInner {
             accepted: receive_accepted,
             stop: receive_stop,
             drain: Watched::new(&self.drain),
-            vrps: Watched::new(self.origin_validation.watch()),
+            vrps: Watched::new(self.origin_validation.change()),
             relays: Arc::clone(&self.relays),
         };
         let events = self.events.clone();

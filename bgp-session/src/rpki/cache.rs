@@ -15,7 +15,10 @@ use tokio::{
     time::{sleep_until, timeout},
 };
 
-use super::{RtrCache, RtrStatus, validation::Choice};
+use super::{
+    RtrCache, RtrStatus,
+    validation::{CacheData, Choice},
+};
 use crate::{Connecting, LogPace, Transport, clock};
 
 /// The task of a cache.
@@ -68,6 +71,9 @@ impl CacheTask {
         self.client.handle_timeout(clock::now());
         loop {
             self.perform_outputs().await;
+            if let Some(expires) = self.client.expires() {
+                self.choice.renew(self.rank, expires);
+            }
             self.client.poll_transmit(&mut self.outbox);
             self.status.send_replace(status(&self.cache, &self.client));
 
@@ -84,7 +90,9 @@ impl CacheTask {
                 RtrOutput::VrpsChanged => {
                     let vrps = self.client.vrps().cloned();
                     tracing::info!(vrps = vrps.as_ref().map(|it| it.len()), "VRPs changed");
-                    self.choice.store(self.rank, vrps);
+                    let data = vrps.zip(self.client.expires());
+                    let data = data.map(|(vrps, expires)| CacheData { vrps, expires });
+                    self.choice.store(self.rank, data);
                 }
                 RtrOutput::Failed(failure) => self.failed(&failure),
                 other => tracing::error!(?other, "unknown output of the core"),

@@ -119,8 +119,14 @@ pub struct RtrStatus {
 impl Speaker {
     /// Gets VRPs from these caches, the most preferred first, in place of earlier caches and of
     /// [`set_vrps`](Self::set_vrps). All of them are connected, and the first that has data is used (RFC 8210, section 10).
+    /// Connections that fail are tried again, with growing pauses.
     ///
-    /// Call it within the runtime. Connections that fail are tried again, with growing pauses.
+    /// Until one of them has data, the VRPs stay in force: those of earlier caches at most until they expire, those of
+    /// [`set_vrps`](Self::set_vrps) without a limit. Without any cache there are no VRPs, at once.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, if there are caches.
     pub fn set_rtr_caches(&self, caches: impl IntoIterator<Item = RtrCache>) {
         self.inner().origin_validation().follow(caches.into_iter().collect());
     }
@@ -137,7 +143,7 @@ impl Speaker {
 
     /// The VRPs that policies use, now and after each change.
     pub fn vrps(&self) -> watch::Receiver<VrpTable> {
-        self.inner().origin_validation().watch().subscribe()
+        self.inner().origin_validation().table().subscribe()
     }
 }
 

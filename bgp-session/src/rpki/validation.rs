@@ -1,11 +1,15 @@
 //! [`OriginValidation`]: the VRPs of a speaker, from the most preferred cache that has data.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
 
-use bgp_core::rpki::VrpTable;
+use bgp_core::rpki::{VrpChange, VrpTable};
 use tokio::{
     sync::watch,
     task::{AbortHandle, JoinSet},
+    time::sleep_until,
 };
 use tracing::Instrument as _;
 
@@ -14,8 +18,17 @@ use super::{RtrCache, RtrStatus, cache::CacheTask};
 /// The VRPs of a speaker, and the tasks of its caches, which end with it.
 #[derive(Debug, Default)]
 pub(crate) struct OriginValidation {
-    vrps: watch::Sender<VrpTable>,
+    vrps: Published,
     caches: Mutex<Caches>,
+}
+
+/// The VRPs that policies use.
+#[derive(Clone, Debug, Default)]
+struct Published {
+    /// For embedders.
+    table: watch::Sender<VrpTable>,
+    /// For the tasks of peers, which need not compare whole tables.
+    change: watch::Sender<VrpChange>,
 }
 
 /// The caches that are followed now.
@@ -29,28 +42,56 @@ struct Caches {
 /// The choice between the data of several caches.
 #[derive(Debug)]
 pub(super) struct Choice {
-    /// The VRPs of each cache, the most preferred first; `None` for a cache without any. Empty once the caches are no longer
+    data: Mutex<Data>,
+    vrps: Published,
+}
+
+/// What caches have given.
+#[derive(Debug, Default)]
+struct Data {
+    /// The data of each cache, the most preferred first; `None` for a cache without any. Empty once the caches are no longer
     /// followed, because their tasks may still be about to store something.
-    data: Mutex<Vec<Option<VrpTable>>>,
-    vrps: watch::Sender<VrpTable>,
+    caches: Vec<Option<CacheData>>,
+    /// The data that were used before these caches were followed, until one of them has data.
+    earlier: Option<CacheData>,
+}
+
+/// The VRPs of a cache, and the time until which they may be used.
+#[derive(Clone, Debug)]
+pub(super) struct CacheData {
+    pub(super) vrps: VrpTable,
+    pub(super) expires: Instant,
 }
 
 impl OriginValidation {
-    /// The VRPs, for all who follow them.
-    pub(crate) fn watch(&self) -> &watch::Sender<VrpTable> {
-        &self.vrps
+    /// The VRPs, for embedders that follow them.
+    pub(super) fn table(&self) -> &watch::Sender<VrpTable> {
+        &self.vrps.table
     }
 
-    /// Follows these caches and no others.
+    /// The last change of the VRPs, for the tasks of peers.
+    pub(crate) fn change(&self) -> &watch::Sender<VrpChange> {
+        &self.vrps.change
+    }
+
+    /// Follows these caches and no others. The VRPs of earlier ones are used until there are others, or until they expire.
     pub(super) fn follow(&self, caches: Vec<RtrCache>) {
         let mut current = self.caches();
-        current.leave();
+        let earlier = current.leave();
         if caches.is_empty() {
-            return publish(&self.vrps, VrpTable::default());
+            return self.vrps.publish(&VrpTable::default());
         }
 
-        let data = Mutex::new(vec![None; caches.len()]);
+        let expires = earlier.as_ref().map(|data| data.expires);
+        let data = Mutex::new(Data { caches: vec![None; caches.len()], earlier });
         let choice = Arc::new(Choice { data, vrps: self.vrps.clone() });
+        if let Some(expires) = expires {
+            let choice = Arc::clone(&choice);
+            let _: AbortHandle = current.tasks.spawn(async move {
+                sleep_until(expires.into()).await;
+                choice.drop_earlier();
+            });
+        }
         for (rank, cache) in caches.into_iter().enumerate() {
             let span = tracing::info_span!("rtr", cache = %cache.address());
             let (task, status) = CacheTask::new(cache, rank, Arc::clone(&choice));
@@ -64,7 +105,7 @@ impl OriginValidation {
     pub(super) fn set(&self, vrps: VrpTable) {
         let mut current = self.caches();
         current.leave();
-        publish(&self.vrps, vrps);
+        self.vrps.publish(&vrps);
     }
 
     pub(super) fn statuses(&self) -> Vec<RtrStatus> {
@@ -85,42 +126,74 @@ impl OriginValidation {
 }
 
 impl Caches {
-    /// Ends all sessions with caches.
-    fn leave(&mut self) {
-        if let Some(choice) = &self.choice {
-            choice.data().clear();
-        }
+    /// Ends all sessions with caches. Returns the data that were used.
+    fn leave(&mut self) -> Option<CacheData> {
+        let data = self.choice.as_ref().map(|choice| std::mem::take(&mut *choice.data()));
         *self = Self::default();
+        data?.into_used()
     }
 }
 
 impl Choice {
     /// Stores the data of a cache, and publishes those of the most preferred cache that has any.
-    pub(super) fn store(&self, rank: usize, vrps: Option<VrpTable>) {
+    pub(super) fn store(&self, rank: usize, new: Option<CacheData>) {
         let mut data = self.data();
-        let Some(place) = data.get_mut(rank) else { return };
-        *place = vrps;
-        // Published under the lock, so that an earlier choice never replaces a later one.
-        publish(&self.vrps, data.iter().flatten().next().cloned().unwrap_or_default());
+        let Some(place) = data.caches.get_mut(rank) else { return };
+        *place = new;
+        if place.is_some() {
+            data.earlier = None;
+        }
+        self.publish(&data);
+    }
+
+    /// Stores the time at which the data of a cache expire, which grows when the cache confirms them.
+    pub(super) fn renew(&self, rank: usize, expires: Instant) {
+        if let Some(Some(data)) = self.data().caches.get_mut(rank) {
+            data.expires = expires;
+        }
+    }
+
+    /// Drops the data of earlier caches, because they have expired.
+    fn drop_earlier(&self) {
+        let mut data = self.data();
+        if data.earlier.take().is_some() {
+            self.publish(&data);
+        }
+    }
+
+    /// Publishes the data that are to be used. Under the lock, so that an earlier choice never replaces a later one.
+    fn publish(&self, data: &Data) {
+        self.vrps.publish(&data.used().map(|it| it.vrps.clone()).unwrap_or_default());
     }
 
     /// The place of the cache whose data are used.
     fn used(&self) -> Option<usize> {
-        self.data().iter().position(Option::is_some)
+        self.data().caches.iter().position(Option::is_some)
     }
 
-    fn data(&self) -> MutexGuard<'_, Vec<Option<VrpTable>>> {
+    fn data(&self) -> MutexGuard<'_, Data> {
         self.data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Tells all who follow the VRPs, if they differ.
-fn publish(vrps: &watch::Sender<VrpTable>, new: VrpTable) {
-    vrps.send_if_modified(|current| {
-        let is_changed = *current != new;
-        if is_changed {
-            *current = new;
+impl Data {
+    /// The data of the most preferred cache that has any, or those from before.
+    fn used(&self) -> Option<&CacheData> {
+        self.caches.iter().flatten().next().or(self.earlier.as_ref())
+    }
+
+    fn into_used(self) -> Option<CacheData> {
+        self.caches.into_iter().flatten().next().or(self.earlier)
+    }
+}
+
+impl Published {
+    /// Tells all who follow the VRPs, if they differ. A lock of the caller keeps others from publishing meanwhile.
+    fn publish(&self, new: &VrpTable) {
+        let change = VrpChange::between(&self.table.borrow(), new);
+        if !change.is_empty() {
+            self.change.send_replace(change);
+            self.table.send_replace(new.clone());
         }
-        is_changed
-    });
+    }
 }

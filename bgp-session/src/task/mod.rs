@@ -11,7 +11,7 @@ use bgp_core::{
     fsm::TransportError,
     peer::{ConnectionRefused, Output, Peer, PeerSettings},
     rib::{InPage, Nlri, OutPage, UnsendableRoute},
-    rpki::VrpTable,
+    rpki::VrpChange,
     wire::{CeaseSubcode, Notification},
 };
 use tokio::{
@@ -113,8 +113,8 @@ pub(crate) struct Inputs {
     pub(crate) accepted: mpsc::Receiver<Transport>,
     pub(crate) stop: oneshot::Receiver<SessionEnd>,
     pub(crate) drain: Watched<DrainStage>,
-    /// The VRPs for origin validation.
-    pub(crate) vrps: Watched<VrpTable>,
+    /// The VRPs for origin validation, and what has changed.
+    pub(crate) vrps: Watched<VrpChange>,
     pub(crate) relays: Arc<Relays>,
 }
 

@@ -81,7 +81,7 @@ impl PeerTask {
     /// Passes on the VRPs of the speaker. A policy that depends on them makes another group fit.
     pub(super) fn vrps_changed(&mut self) {
         self.peer.set_time(clock::now());
-        self.peer.set_vrps(&self.inputs.vrps.take());
+        self.peer.change_vrps(&self.inputs.vrps.take());
         self.follow_relay();
     }
 }

@@ -12,6 +12,7 @@ use bytes::{Buf, BytesMut};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
     sync::mpsc,
+    time::Instant,
 };
 
 use crate::{
@@ -163,6 +164,35 @@ async fn the_most_preferred_cache_with_data_is_used() {
     router.set_rtr_caches([]);
     has(&router, &["10.0.0.0/24", "10.1.0.0/24"]).await;
     assert_eq!(router.rtr_caches(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_vrps_of_a_replaced_cache_are_used_until_they_expire() {
+    let (router, _kept) = pair().await;
+    let (mut cache, config) = Cache::new("192.0.2.11:323");
+    router.set_rtr_caches([config]);
+    cache.accept().await;
+    cache.answer(1, &[(true, vrp("10.0.0.0/24", 1))]).await;
+    has(&router, &["10.1.0.0/24"]).await;
+
+    // An hour later the cache confirms them for two more hours.
+    tokio::time::sleep(Duration::from_secs(3_600)).await;
+    cache.answer(1, &[]).await;
+    status(&router, "the confirmation", |all| all[0].state == RtrState::Idle).await;
+
+    // Nothing listens at the next two caches. The second replacement prolongs nothing.
+    let replaced = Instant::now();
+    for address in ["192.0.2.12:323", "192.0.2.13:323"] {
+        let (_, unreachable) = Cache::new(address);
+        router.set_rtr_caches([unreachable]);
+        tokio::time::sleep(Duration::from_secs(3_000)).await;
+        has(&router, &["10.1.0.0/24"]).await;
+        assert!(!router.rtr_caches()[0].is_used);
+    }
+    let mut vrps = router.vrps();
+    vrps.wait_for(VrpTable::is_empty).await.unwrap();
+    assert!((7_199..=7_200).contains(&replaced.elapsed().as_secs()));
+    has(&router, &["10.0.0.0/24", "10.1.0.0/24"]).await;
 }
 
 #[tokio::test(start_paused = true)]
