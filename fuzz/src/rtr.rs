@@ -14,17 +14,18 @@ pub fn check(input: &[u8]) {
 
     let mut now = Instant::now();
     let mut client = RtrClient::new(now);
+    let mut query = Pdu::ResetQuery;
     let mut input = Input::new(input);
     while !input.is_empty() {
         now += Duration::from_secs(u64::from(input.octet()) * 32);
         client.handle_timeout(now);
-        drive(&mut client, now);
+        drive(&mut client, now, &mut query);
 
         let piece = usize::from(input.octet());
         client.read_buffer().extend_from_slice(input.take(piece));
         client.received(now);
-        drive(&mut client, now);
-        judge(&mut client, now);
+        drive(&mut client, now, &mut query);
+        judge(&mut client, now, &query);
     }
 }
 
@@ -44,13 +45,16 @@ fn judge_codec(octets: &[u8]) {
     assert_eq!((decoded.version, decoded.pdu, decoded.length), (version, pdu, written.len()));
 }
 
-/// Connects whenever the client asks, and reads what it sends.
-fn drive(client: &mut RtrClient, now: Instant) {
+/// Connects whenever the client asks, and reads what it sends. Keeps the last query.
+fn drive(client: &mut RtrClient, now: Instant, query: &mut Pdu) {
     loop {
         let mut sent = BytesMut::new();
         client.poll_transmit(&mut sent);
         while let Some(decoded) = Pdu::decode(&sent).expect("the client sends PDUs") {
             sent.advance(decoded.length);
+            if !matches!(decoded.pdu, Pdu::ErrorReport { .. }) {
+                *query = decoded.pdu;
+            }
         }
         assert!(sent.is_empty(), "the client sends whole PDUs");
 
@@ -62,12 +66,16 @@ fn drive(client: &mut RtrClient, now: Instant) {
     }
 }
 
-/// Every state has a next deadline, which lies ahead, and only complete answers leave data.
-fn judge(client: &mut RtrClient, now: Instant) {
+/// Every state has a next deadline, which lies ahead. Only complete answers leave data, and changes are awaited only for data
+/// that are still there.
+fn judge(client: &mut RtrClient, now: Instant, query: &Pdu) {
     assert_ne!(client.state(), RtrState::Connecting);
     let deadline = client.poll_timeout().expect("something is always due");
     assert!(deadline > now, "a deadline that has passed would make the driver spin");
     assert_eq!(client.vrps().is_some(), client.serial().is_some());
+    if client.state() == RtrState::Querying && matches!(query, Pdu::SerialQuery { .. }) {
+        assert!(client.vrps().is_some(), "changes of nothing");
+    }
     assert!(client.read_buffer().len() <= Pdu::MOST_OCTETS);
 }
 
