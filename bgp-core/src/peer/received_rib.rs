@@ -46,8 +46,8 @@ impl ReceivedRib {
     }
 
     /// Keeps a route as it came. `None`: it cannot be used, whatever the policy.
-    pub(super) fn keep_unfiltered(&mut self, nlri: Nlri, came: Option<&Arc<PathAttributes>>) {
-        match came {
+    pub(super) fn keep_unfiltered(&mut self, nlri: Nlri, received: Option<&Arc<PathAttributes>>) {
+        match received {
             Some(attributes) => self.unfiltered.announce(nlri, attributes),
             None => self.unfiltered.withdraw(&nlri),
         };

@@ -1,4 +1,4 @@
-//! [`Differences`]: what differs between two trees with a common origin.
+//! [`TreeDifferences`]: what differs between two trees with a common origin.
 
 use std::cmp::Ordering;
 
@@ -7,12 +7,12 @@ use crate::rib::tree::{Tree, TreeIter};
 /// The keys at which two trees may differ, with the values in each, in order. Shared nodes are skipped, so that the cost grows
 /// with the number of changes between a tree and its clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Differences<'a, K, V> {
+pub(crate) struct TreeDifferences<'a, K, V> {
     old: TreeIter<'a, K, V>,
     new: TreeIter<'a, K, V>,
 }
 
-impl<'a, K, V> Differences<'a, K, V> {
+impl<'a, K, V> TreeDifferences<'a, K, V> {
     pub(crate) fn new(old: &'a Tree<K, V>, new: &'a Tree<K, V>) -> Self {
         if old.is_same(new) {
             return Self { old: TreeIter::default(), new: TreeIter::default() };
@@ -21,7 +21,7 @@ impl<'a, K, V> Differences<'a, K, V> {
     }
 }
 
-impl<'a, K: Ord, V> Iterator for Differences<'a, K, V> {
+impl<'a, K: Ord, V> Iterator for TreeDifferences<'a, K, V> {
     type Item = (&'a K, Option<&'a V>, Option<&'a V>);
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -2,7 +2,7 @@
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use crate::rib::differences::Differences;
+use crate::rib::differences::TreeDifferences;
 use crate::rib::tree::{Tree, TreeIter};
 use crate::rib::{Destination, Nlri, Path, PathChange};
 
@@ -132,8 +132,8 @@ impl<K: Copy + Ord> LocRib<K> {
     /// that the cost grows with the number of changes in between.
     #[must_use]
     pub fn differences<'a>(&'a self, older: &'a Self) -> LocRibDifferences<'a, K> {
-        let v4 = Differences::new(&older.v4, &self.v4);
-        LocRibDifferences { v4, v6: Differences::new(&older.v6, &self.v6) }
+        let v4 = TreeDifferences::new(&older.v4, &self.v4);
+        LocRibDifferences { v4, v6: TreeDifferences::new(&older.v6, &self.v6) }
     }
 }
 
@@ -199,8 +199,8 @@ impl<'a, K> Iterator for LocRibIter<'a, K> {
 /// The prefixes at which two snapshots of a [`LocRib`] differ, with the paths in the older one and in the newer one.
 #[derive(Clone, Debug)]
 pub struct LocRibDifferences<'a, K> {
-    v4: Differences<'a, Ipv4Net, Destination<K>>,
-    v6: Differences<'a, Ipv6Net, Destination<K>>,
+    v4: TreeDifferences<'a, Ipv4Net, Destination<K>>,
+    v6: TreeDifferences<'a, Ipv6Net, Destination<K>>,
 }
 
 impl<'a, K: Copy + Ord> Iterator for LocRibDifferences<'a, K> {

@@ -16,7 +16,7 @@ pub(super) struct Ranking<K> {
     /// All paths by the rules before MULTI_EXIT_DISC, by neighbouring AS, by MULTI_EXIT_DISC, and by the rules after it.
     paths: Tree<Ranked<K>, ()>,
     /// The first of `paths` for each neighbouring AS and result of the rules before MULTI_EXIT_DISC.
-    champions: Tree<Champion<K>, ()>,
+    best_by_as: Tree<BestOfAs<K>, ()>,
     /// All paths by peer and identifier.
     by_peer: Tree<PeerPath<K>, ()>,
 }
@@ -30,7 +30,7 @@ struct Ranked<K> {
 
 /// The best path of a neighbouring AS, in the order in which such paths are compared.
 #[derive(Clone, Debug)]
-struct Champion<K>(Ranked<K>);
+struct BestOfAs<K>(Ranked<K>);
 
 /// A path in the order of peers and identifiers.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ struct PeerPath<K>(Path<K>);
 impl<K: Copy + Ord> Ranking<K> {
     pub(super) fn new(paths: Vec<Path<K>>) -> Self {
         let mut ranking =
-            Self { paths: Tree::default(), champions: Tree::default(), by_peer: Tree::default() };
+            Self { paths: Tree::default(), best_by_as: Tree::default(), by_peer: Tree::default() };
         for path in paths {
             ranking.add(Ranked::new(path));
         }
@@ -64,14 +64,13 @@ impl<K: Copy + Ord> Ranking<K> {
     /// The paths over which traffic may be spread, in the order of the tie-breaks.
     pub(super) fn multipath(&self) -> Vec<&Path<K>> {
         let Some(best) = self.first() else { return Vec::new() };
-        let champions = self.champions.iter().map(|(champion, ())| &champion.0);
-        let champions =
-            champions.take_while(|champion| champion.preference.is_equal(&best.preference));
+        let best_by_as = self.best_by_as.iter().map(|(of_as, ())| &of_as.0);
+        let best_by_as = best_by_as.take_while(|of_as| of_as.preference.is_equal(&best.preference));
 
         let mut equal = Vec::new();
-        for champion in champions {
-            let from = self.paths.iter_from(|path| path < champion).map(|(path, ())| path);
-            let same = |path: &&Ranked<K>| path.preference.is_equal_in_as(&champion.preference);
+        for of_as in best_by_as {
+            let from = self.paths.iter_from(|path| path < of_as).map(|(path, ())| path);
+            let same = |path: &&Ranked<K>| path.preference.is_equal_in_as(&of_as.preference);
             equal.extend(from.take_while(same));
         }
         equal.sort_by(|a, b| a.compare_ties(b));
@@ -85,10 +84,10 @@ impl<K: Copy + Ord> Ranking<K> {
         let Some(best) = self.first().map(|best| best.preference) else { return paths };
 
         // The lowest MULTI_EXIT_DISC is that of the first path of each neighbouring AS.
-        let mut champion: Option<Preference> = None;
+        let mut first_of_as: Option<Preference> = None;
         for (Ranked { preference, path }, ()) in self.paths.iter() {
-            let lowest = champion.filter(|champion| champion.is_same_as(preference));
-            let lowest = *champion.insert(lowest.unwrap_or(*preference));
+            let lowest = first_of_as.filter(|first| first.is_same_as(preference));
+            let lowest = *first_of_as.insert(lowest.unwrap_or(*preference));
             if !(preference.is_equal(&best) && preference.has_med_of(&lowest)) {
                 paths.push(path);
             }
@@ -124,11 +123,11 @@ impl<K: Copy + Ord> Ranking<K> {
     }
 
     fn first(&self) -> Option<&Ranked<K>> {
-        Some(&self.champions.first()?.0.0)
+        Some(&self.best_by_as.first()?.0.0)
     }
 
-    /// The first path of a neighbouring AS with this result of the rules before MULTI_EXIT_DISC.
-    fn champion(&self, preference: &Preference) -> Option<&Ranked<K>> {
+    /// The best path of a neighbouring AS with this result of the rules before MULTI_EXIT_DISC.
+    fn best_of_as(&self, preference: &Preference) -> Option<&Ranked<K>> {
         let (first, ()) =
             self.paths.first_from(|path| path.preference.is_of_as_before(preference))?;
         Some(first).filter(|first| first.preference.is_same_as(preference))
@@ -139,21 +138,20 @@ impl<K: Copy + Ord> Ranking<K> {
     fn matters(&self, ranked: &Ranked<K>) -> bool {
         let own = &ranked.preference;
         self.first().is_some_and(|best| own.is_equal_before_med(&best.preference))
-            && self.champion(own).is_some_and(|champion| own.has_med_of(&champion.preference))
+            && self.best_of_as(own).is_some_and(|best| own.has_med_of(&best.preference))
     }
 
     /// Adds a path that is not there. Returns true if it [matters](Self::matters).
     fn add(&mut self, ranked: Ranked<K>) -> bool {
-        let champion = self.champion(&ranked.preference);
-        let is_champion = champion.is_none_or(|champion| ranked < *champion);
-        let has_lowest_med = champion.is_none_or(|champion| {
-            is_champion || ranked.preference.has_med_of(&champion.preference)
-        });
-        if is_champion {
-            if let Some(champion) = champion.cloned() {
-                self.champions.remove(&Champion(champion));
+        let known = self.best_of_as(&ranked.preference);
+        let is_best = known.is_none_or(|known| ranked < *known);
+        let has_lowest_med =
+            known.is_none_or(|known| is_best || ranked.preference.has_med_of(&known.preference));
+        if is_best {
+            if let Some(known) = known.cloned() {
+                self.best_by_as.remove(&BestOfAs(known));
             }
-            self.champions.insert(Champion(ranked.clone()), ());
+            self.best_by_as.insert(BestOfAs(ranked.clone()), ());
         }
 
         let matters = has_lowest_med
@@ -169,9 +167,9 @@ impl<K: Copy + Ord> Ranking<K> {
     fn take(&mut self, ranked: &Ranked<K>) {
         self.paths.remove(ranked);
         self.by_peer.remove(&PeerPath(ranked.path.clone()));
-        if self.champions.remove(&Champion(ranked.clone())).is_some() {
-            if let Some(next) = self.champion(&ranked.preference).cloned() {
-                self.champions.insert(Champion(next), ());
+        if self.best_by_as.remove(&BestOfAs(ranked.clone())).is_some() {
+            if let Some(next) = self.best_of_as(&ranked.preference).cloned() {
+                self.best_by_as.insert(BestOfAs(next), ());
             }
         }
     }
@@ -202,7 +200,7 @@ impl<K: Copy + Ord> Ord for Ranked<K> {
     }
 }
 
-impl<K: Copy + Ord> Ord for Champion<K> {
+impl<K: Copy + Ord> Ord for BestOfAs<K> {
     fn cmp(&self, other: &Self) -> Ordering {
         let (own, others) = (&self.0.preference, &other.0.preference);
         own.compare_before_med(others).then_with(|| self.0.compare_ties(&other.0))
@@ -239,4 +237,4 @@ macro_rules! ordered {
     )*};
 }
 
-ordered!(Ranked, Champion, PeerPath);
+ordered!(Ranked, BestOfAs, PeerPath);

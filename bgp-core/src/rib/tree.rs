@@ -176,7 +176,7 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
 
     /// Changes the value of a key, if there is one. Returns what `change` returns.
     pub(crate) fn change<T>(&mut self, key: &K, change: impl FnOnce(&mut V) -> T) -> Option<T> {
-        // A search first, so that nothing is copied in vain.
+        // A search first, so that a miss copies nothing.
         self.get(|known| known.cmp(key))?;
         let mut node = self.root.as_mut()?;
         loop {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::rib::differences::Differences;
+use crate::rib::differences::TreeDifferences;
 
 fn entries(tree: &Tree<u32, u32>) -> Vec<(u32, u32)> {
     tree.iter().map(|(key, value)| (*key, *value)).collect()
@@ -75,7 +75,7 @@ proptest! {
         all.sort_unstable();
         all.dedup();
         let differ: Vec<_> = all.into_iter().filter(|key| old.get(key) != new.get(key)).collect();
-        let found: Vec<_> = Differences::new(&before, &tree)
+        let found: Vec<_> = TreeDifferences::new(&before, &tree)
             .filter(|(_, old, new)| old != new)
             .map(|(key, from, to)| {
                 assert_eq!((from, to), (old.get(key), new.get(key)));
@@ -93,13 +93,13 @@ fn the_differences_of_a_clone_are_found_without_reading_the_rest() {
         tree.insert(key, 0);
     }
     let before = tree.clone();
-    assert_eq!(Differences::new(&before, &tree).count(), 0);
+    assert_eq!(TreeDifferences::new(&before, &tree).count(), 0);
 
     tree.insert(50_000, 1);
-    assert!(Differences::new(&before, &tree).count() <= LEAF, "one leaf differs");
+    assert!(TreeDifferences::new(&before, &tree).count() <= LEAF, "one leaf differs");
     assert_eq!(tree.change(&7, |value| std::mem::replace(value, 2)), Some(0));
     assert_eq!(tree.change(&100_000, |value| *value), None);
-    assert!(Differences::new(&before, &tree).count() <= 2 * LEAF, "two leaves differ");
+    assert!(TreeDifferences::new(&before, &tree).count() <= 2 * LEAF, "two leaves differ");
 }
 
 #[test]
