@@ -42,7 +42,9 @@ impl ReceivedRib {
     /// Removes a route that the peer has withdrawn. Returns true if it had passed.
     pub(super) fn withdraw(&mut self, nlri: &Nlri) -> bool {
         self.unfiltered.withdraw(nlri);
-        self.passed.withdraw(nlri)
+        let had_passed = self.passed.withdraw(nlri);
+        self.forget_attributes();
+        had_passed
     }
 
     /// Keeps a route as it came. `None`: it cannot be used, whatever the policy.
@@ -90,13 +92,16 @@ impl ReceivedRib {
     /// Removes all routes, and returns those that had passed.
     pub(super) fn clear(&mut self) -> Vec<Nlri> {
         self.forget_unfiltered();
+        self.interner.clear();
         self.passed.clear()
     }
 
     /// Does the same with the routes of a family.
     pub(super) fn clear_family(&mut self, family: AfiSafi) -> Vec<Nlri> {
         self.unfiltered.clear_family(family);
-        self.passed.clear_family(family)
+        let withdrawn = self.passed.clear_family(family);
+        self.forget_attributes();
+        withdrawn
     }
 
     /// Marks every route of the family as stale.
@@ -108,7 +113,9 @@ impl ReceivedRib {
     /// Removes the routes of the family that are still stale, and returns those that had passed.
     pub(super) fn remove_stale(&mut self, family: AfiSafi) -> Vec<Nlri> {
         self.unfiltered.remove_stale(family);
-        self.passed.remove_stale(family)
+        let withdrawn = self.passed.remove_stale(family);
+        self.forget_attributes();
+        withdrawn
     }
 
     /// Changes or removes the stale routes of the family; see [`AdjRibIn::change_stale`].
@@ -123,8 +130,38 @@ impl ReceivedRib {
         self.passed.change_stale(family, change)
     }
 
+    /// Forgets the attributes if there are no routes left.
+    fn forget_attributes(&mut self) {
+        if self.passed.is_empty() && self.unfiltered.is_empty() {
+            self.interner.clear();
+        }
+    }
+
     /// The number of stale routes of the family.
     pub(super) fn stale(&self, family: AfiSafi) -> usize {
         self.passed.stale(family).max(self.unfiltered.stale(family))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_are_forgotten_with_the_last_route() {
+        let mut rib = ReceivedRib::default();
+        let nlri: [Nlri; 2] = ["192.0.2.0/24", "2001:db8::/32"]
+            .map(|prefix| prefix.parse::<ipnet::IpNet>().expect("a prefix").into());
+        let attributes = rib.interner.share(Arc::new(PathAttributes::default()));
+        for nlri in nlri {
+            rib.announce(nlri, &attributes);
+        }
+
+        rib.withdraw(&nlri[0]);
+        let again = rib.interner.share(Arc::new(PathAttributes::default()));
+        assert!(Arc::ptr_eq(&again, &attributes));
+        drop(again);
+        rib.withdraw(&nlri[1]);
+        assert_eq!(Arc::strong_count(&attributes), 1);
     }
 }

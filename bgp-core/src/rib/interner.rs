@@ -1,7 +1,8 @@
 //! [`Interner`]: one copy of path attributes that a peer sends again and again.
 //!
 //! A sender that does not walk its routes in the order of their attributes repeats a set of attributes in many UPDATEs. The
-//! interner finds the copy that earlier routes use. It owns no route, and forgets sets that no route uses any more.
+//! interner finds the copy that earlier routes use. It owns no route. Sets that no route uses any more are forgotten as it
+//! grows, and all of them when its owner has no routes left.
 
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
