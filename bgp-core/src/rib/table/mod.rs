@@ -176,7 +176,8 @@ impl<K: Key> Table<K> {
         (before + to.at).saturating_sub(from.at)
     }
 
-    /// The key of the entry that is this number of places before a key, or of the first entry.
+    /// The key of the entry that is this number of places before a key, or of the first entry. Hidden entries count too, and the
+    /// key may be that of one.
     pub(crate) fn step_back(&self, key: K, places: usize) -> Option<K> {
         let (Ok(mut place) | Err(mut place)) = self.find(key);
         let mut left = places;
@@ -213,7 +214,7 @@ impl<K: Key> Table<K> {
         u32::try_from((group * GROUP + chunk) * CHUNK + at).ok()
     }
 
-    /// The entry at one of [`places`](Self::places).
+    /// The entry at one of [`places`](Self::places). At any other place, it may be a hidden one.
     #[inline]
     pub(crate) fn at(&self, place: u32) -> Option<(K, &Arc<PathAttributes>)> {
         let place = place as usize;
