@@ -79,7 +79,11 @@ impl SpeakerBuilder {
     }
 
     /// Sets the number of changes that a reader of [`Speaker::route_changes`] may fall behind before it gets the whole table
-    /// again. Each takes some 50 octets while it waits. Default: 65,536.
+    /// again. Default: 8,192.
+    ///
+    /// While a change waits, it takes some 64 octets, and keeps the paths that its prefix had, if they have changed again. Those
+    /// are 24 octets for each of up to 16 paths. With more paths it is what the next change had to copy, at most some 20 KiB.
+    /// Attributes that no route has any more come on top.
     pub fn route_change_capacity(mut self, changes: usize) -> Self {
         self.route_change_capacity = changes.max(1);
         self
@@ -166,7 +170,7 @@ impl Speaker {
             listen: Vec::new(),
             connector: Arc::new(TcpConnector),
             event_capacity: 1_024,
-            route_change_capacity: 65_536,
+            route_change_capacity: 8_192,
         }
     }
 
