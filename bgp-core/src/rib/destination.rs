@@ -111,16 +111,19 @@ impl<K: Copy + Ord> Destination<K> {
         paths.first().copied()
     }
 
-    /// The identifiers of a peer's paths.
-    pub(crate) fn ids_of(&self, peer: K) -> Vec<u32> {
-        let own = |path: &&Path<K>| path.source.peer == peer;
-        match &self.0 {
-            Paths::One(path) => {
-                Some(path).filter(own).map(|path| path.path_id).into_iter().collect()
-            }
-            Paths::Few(paths, _) => paths.iter().filter(own).map(|path| path.path_id).collect(),
-            Paths::Many(ranking) => ranking.ids_of(peer),
-        }
+    /// The identifiers of a peer's paths from `first` on, at most `most` of them, in order.
+    pub(crate) fn ids_of(&self, peer: K, first: u32, most: usize) -> Vec<u32> {
+        let few = match &self.0 {
+            Paths::One(path) => std::slice::from_ref(path),
+            Paths::Few(paths, _) => paths,
+            Paths::Many(ranking) => return ranking.ids_of(peer, first, most),
+        };
+
+        let own = few.iter().filter(|path| path.source.peer == peer && path.path_id >= first);
+        let mut ids: Vec<_> = own.map(|path| path.path_id).collect();
+        ids.sort_unstable();
+        ids.truncate(most);
+        ids
     }
 
     /// Adds a path, or replaces the peer's path with the same identifier.

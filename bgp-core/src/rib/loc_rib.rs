@@ -45,28 +45,34 @@ impl<K: Copy + Ord> LocRib<K> {
         }
     }
 
-    /// Finds paths of a peer among those to the first `most` prefixes from `from` on, or from the first prefix. Returns them, and
-    /// the prefix at which to go on; `None` if there are no more.
+    /// Finds paths of a peer from `from` on, or from the first prefix. Searches at most `most` prefixes, and returns at most
+    /// `most` paths with the place at which to go on; `None` if there are no more.
     ///
     /// This is for a peer whose routes are not known otherwise. Its [`AdjRibIn`](super::AdjRibIn) finds them without those of
     /// other peers.
     #[must_use]
-    pub fn paths_of(
-        &self,
-        peer: K,
-        from: Option<IpNet>,
-        most: usize,
-    ) -> (Vec<Nlri>, Option<IpNet>) {
+    pub fn paths_of(&self, peer: K, from: Option<Nlri>, most: usize) -> (Vec<Nlri>, Option<Nlri>) {
         let mut found = Vec::new();
         let mut destinations = match from {
-            Some(from) => self.iter_from(from),
+            Some(from) => self.iter_from(from.prefix),
             None => self.iter(),
         };
+
         for (prefix, destination) in destinations.by_ref().take(most) {
-            let ids = destination.ids_of(peer).into_iter();
+            let first_id = match from {
+                Some(from) if from.prefix.trunc() == prefix => from.path_id,
+                _ => 0,
+            };
+            // One more than there is room for, which is where to go on.
+            let room = (most - found.len()).saturating_add(1);
+            let ids = destination.ids_of(peer, first_id, room).into_iter();
             found.extend(ids.map(|path_id| Nlri { prefix, path_id }));
+            if found.len() > most {
+                let next = found.pop();
+                return (found, next);
+            }
         }
-        (found, destinations.next().map(|(prefix, _)| prefix))
+        (found, destinations.next().map(|(prefix, _)| prefix.into()))
     }
 
     /// The best path to `prefix`.

@@ -151,11 +151,21 @@ fn a_peer_has_a_path_for_each_identifier() {
         rib.insert(prefix(), Path { path_id, ..path(7, 65_001, 0, 100, false) });
         rib.insert(prefix(), Path { path_id, ..path(8, 65_001, 0, 100, false) });
     }
-    let (found, next) = rib.paths_of(7, None, 10);
-    assert_eq!((found.len(), next), (40, None));
-    for nlri in found {
-        assert_eq!(rib.remove(&nlri, 7), PathChange::Best);
+    rib.insert("198.51.100.0/24".parse().unwrap(), path(7, 65_001, 0, 100, false));
+
+    let (mut from, mut sizes) = (None, Vec::new());
+    loop {
+        let (found, next) = rib.paths_of(7, from, 15);
+        sizes.push(found.len());
+        for nlri in found {
+            assert_eq!(rib.remove(&nlri, 7), PathChange::Best);
+        }
+        if next.is_none() {
+            break;
+        }
+        from = next;
     }
+    assert_eq!(sizes, [15, 15, 11], "a prefix with many paths takes several steps");
     assert_eq!(rib.get(&prefix()).map(Destination::len), Some(40));
     assert!(rib.paths_of(7, None, 10).0.is_empty());
 }
@@ -177,6 +187,7 @@ fn prefixes_are_listed_in_order_from_any_place() {
     assert_eq!(from("224.0.0.0/4"), prefixes[3..]);
     assert_eq!(rib.len(), prefixes.len());
 
-    let (found, next) = rib.paths_of(1, Some("10.0.0.0/9".parse().unwrap()), 2);
-    assert_eq!((found.len(), next), (2, Some("::/0".parse().unwrap())));
+    let nlri = |prefix: &str| Nlri::from(prefix.parse::<IpNet>().unwrap());
+    let (found, next) = rib.paths_of(1, Some(nlri("10.0.0.0/9")), 2);
+    assert_eq!((found.len(), next), (2, Some(nlri("::/0"))));
 }

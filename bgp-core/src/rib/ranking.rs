@@ -51,10 +51,11 @@ impl<K: Copy + Ord> Ranking<K> {
         Some(&known.0)
     }
 
-    pub(super) fn ids_of(&self, peer: K) -> Vec<u32> {
-        let from = self.by_peer.iter_from(|known| known.0.source.peer < peer);
+    /// The identifiers of a peer's paths from `first` on, at most `most` of them, in order.
+    pub(super) fn ids_of(&self, peer: K, first: u32, most: usize) -> Vec<u32> {
+        let from = self.by_peer.iter_from(|known| known.compare(peer, first).is_lt());
         let own = from.map(|(known, ())| &known.0).take_while(|path| path.source.peer == peer);
-        own.map(|path| path.path_id).collect()
+        own.take(most).map(|path| path.path_id).collect()
     }
 
     pub(super) fn best(&self) -> Option<&Path<K>> {

@@ -121,7 +121,8 @@ impl RouteChanges {
 impl Drop for RouteChanges {
     fn drop(&mut self) {
         if let Some(reader) = self.reader {
-            lock(&self.table).log.remove_reader(reader);
+            // Dropped after the lock, which is held for this statement only.
+            let _unwanted = lock(&self.table).log.remove_reader(reader);
         }
     }
 }

@@ -3,9 +3,12 @@
 //! It keeps what some reader has not read yet, up to a limit. A reader that is further behind is forgotten, and finds that out
 //! when it reads.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    mem,
+};
 
-use super::RouteChange;
+use super::{MOST_LOCKED, RouteChange};
 
 /// The number that names a reader.
 pub(super) type ReaderId = u64;
@@ -38,20 +41,27 @@ impl ChangeLog {
         self.last_reader
     }
 
-    pub(super) fn remove_reader(&mut self, reader: ReaderId) {
+    /// Removes a reader. Returns what is left to drop, as [`take_unwanted`](Self::take_unwanted) does.
+    #[must_use]
+    pub(super) fn remove_reader(&mut self, reader: ReaderId) -> VecDeque<RouteChange> {
         self.readers.remove(&reader);
         self.forget_read();
+        self.take_unwanted()
     }
 
+    /// The changes that no reader is left for. They may be many, so that they should be dropped when the table is not locked.
+    #[must_use]
+    pub(super) fn take_unwanted(&mut self) -> VecDeque<RouteChange> {
+        if self.is_read() { VecDeque::new() } else { mem::take(&mut self.changes) }
+    }
+
+    /// Adds a change. That may leave no reader, see [`take_unwanted`](Self::take_unwanted).
     pub(super) fn push(&mut self, change: RouteChange) {
         if self.changes.len() >= self.capacity {
             let oldest = self.changes.pop_front();
             self.readers.retain(|_, known| oldest.as_ref().is_none_or(|it| it.version <= *known));
         }
-        // If that was the last reader, nobody wants the others.
-        if self.readers.is_empty() {
-            self.changes = VecDeque::new();
-        } else {
+        if self.is_read() {
             self.changes.push_back(change);
         }
     }
@@ -73,14 +83,37 @@ impl ChangeLog {
         true
     }
 
-    /// Drops what all readers have read.
+    /// Drops the oldest of the changes that all readers have read.
     fn forget_read(&mut self) {
-        let Some(known) = self.readers.values().min() else {
-            self.changes = VecDeque::new();
-            return;
-        };
-        while self.changes.front().is_some_and(|change| change.version <= *known) {
-            self.changes.pop_front();
+        let Some(known) = self.readers.values().min() else { return };
+        let read = self.changes.iter().take(MOST_LOCKED);
+        let read = read.take_while(|change| change.version <= *known).count();
+        self.changes.drain(..read);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::RoutePaths;
+
+    #[test]
+    fn no_call_drops_more_than_some_changes_unless_none_are_wanted() {
+        let most = MOST_LOCKED as u64;
+        let mut log = ChangeLog::new(usize::MAX);
+        let (quick, slow) = (log.add_reader(0), log.add_reader(0));
+        for version in 1..=3 * most {
+            let (prefix, paths) = (ipnet::IpNet::default(), RoutePaths::default());
+            log.push(RouteChange { version, prefix, paths, is_best_changed: true });
         }
+        assert!(log.read(quick, usize::MAX, &mut VecDeque::new()));
+        assert_eq!(log.changes.len(), 3 * MOST_LOCKED);
+
+        assert!(log.remove_reader(slow).is_empty());
+        assert_eq!(log.changes.len(), 2 * MOST_LOCKED);
+        assert!(log.read(quick, usize::MAX, &mut VecDeque::new()));
+        assert_eq!(log.changes.len(), MOST_LOCKED);
+        assert_eq!(log.remove_reader(quick).len(), MOST_LOCKED);
+        assert!(log.changes.is_empty());
     }
 }

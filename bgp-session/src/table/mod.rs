@@ -32,7 +32,7 @@ use crate::PeerId;
 /// The most changes that are made, or read, while the table is locked.
 const MOST_LOCKED: usize = 256;
 
-/// The most prefixes that are searched for the paths of a peer while the table is locked.
+/// The most prefixes that are searched for the paths of a peer, and the most paths that are removed, while the table is locked.
 const MOST_SEARCHED: usize = 1_024;
 
 /// Changed routes of a peer that are not in the table yet.
@@ -108,24 +108,20 @@ impl Table {
 
             let mut state = self.lock();
             state.apply(pending, some);
-            let version = state.version;
-            drop(state);
-            self.publish(version);
+            self.unlock_changed(state);
         }
         number
     }
 
-    /// Removes the routes of one peer from some prefixes: those from `from` on, or from the first. Returns where to go on; `None`
-    /// if all are removed.
-    pub(crate) fn clear_some(&self, peer: PeerId, from: Option<IpNet>) -> Option<IpNet> {
+    /// Removes some of the routes of one peer: those from `from` on, or from the first. Returns where to go on; `None` if all
+    /// are removed.
+    pub(crate) fn clear_some(&self, peer: PeerId, from: Option<Nlri>) -> Option<Nlri> {
         let mut state = self.lock();
         let (routes, next) = state.rib.paths_of(peer, from, MOST_SEARCHED);
         for nlri in routes {
             state.remove(&nlri, peer);
         }
-        let version = state.version;
-        drop(state);
-        self.publish(version);
+        self.unlock_changed(state);
         next
     }
 
@@ -140,6 +136,14 @@ impl Table {
 
     pub(crate) fn version(&self) -> watch::Receiver<u64> {
         self.version.subscribe()
+    }
+
+    /// Unlocks the table after changes, and wakes the readers.
+    fn unlock_changed(&self, mut state: MutexGuard<'_, TableState>) {
+        let (version, unwanted) = (state.version, state.log.take_unwanted());
+        drop(state);
+        self.publish(version);
+        drop(unwanted);
     }
 
     /// Wakes the readers if this version is new to them.

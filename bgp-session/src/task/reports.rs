@@ -6,9 +6,8 @@ use bgp_core::{
     AfiSafi,
     fsm::{DownReason, Negotiated, RemoteAs, StateKind},
     peer::{Import, LastMessages, Peer, PeerStats, ReceivedRoutes},
-    rib::{PathSource, Relay},
+    rib::{Nlri, PathSource, Relay},
 };
-use ipnet::IpNet;
 use tokio::sync::{broadcast, watch};
 
 use super::session_log::SessionLog;
@@ -34,7 +33,7 @@ pub(crate) struct Reports {
     /// Received routes that are not in the table yet, in order, each with the event to send when they are.
     pending: VecDeque<(PendingRoutes, EventKind)>,
     /// Where to go on with the removal of the routes.
-    cleared_to: Option<IpNet>,
+    cleared_to: Option<Nlri>,
     /// The changes since the status was published.
     changes: StatusChanges,
     log: SessionLog,
@@ -247,7 +246,7 @@ impl Reports {
         }
     }
 
-    /// Removes the peer's routes from some prefixes of the table, and those that are not in it yet. Returns true if there may
+    /// Removes some of the peer's routes from the table, and those that are not in it yet. Returns true if there may
     /// be more.
     pub(super) fn clear_some(&mut self) -> bool {
         self.pending.clear();
