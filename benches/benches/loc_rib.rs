@@ -58,6 +58,7 @@ fn sizes(rounds: usize) {
     for prefixes in [10_000, 100_000, 1_000_000] {
         let rib = RefCell::new(filled(prefixes, 1, |n| n));
         let paths = [0, 1].map(|med| path(0, med));
+
         let turn = RefCell::new(0_u32);
         let change = |snapshots: bool| {
             let (mut rib, mut turn) = (rib.borrow_mut(), turn.borrow_mut());
@@ -69,14 +70,17 @@ fn sizes(rounds: usize) {
                 drop(snapshot);
             }
         };
+
         let snapshot = || {
             for _ in 0..CHANGES {
                 std::hint::black_box(rib.borrow().clone());
             }
         };
+
         let mut contestants =
             [contestant(|| change(false)), contestant(|| change(true)), contestant(snapshot)];
         let measured = measure(&mut contestants, rounds);
+
         let names = ["a change", "a snapshot and a change", "a snapshot"];
         for (name, measured) in names.iter().zip(&measured) {
             rows.push(vec![
@@ -86,6 +90,7 @@ fn sizes(rounds: usize) {
             ]);
         }
     }
+
     rows.sort();
     print!("{}", markdown(&["Loc-RIB", "ns", "allocations"], &rows));
 }
@@ -100,6 +105,7 @@ fn paths(rounds: usize) {
             let all: Vec<_> = (0..peers)
                 .map(|peer| [0, 1].map(|turn| path(peer, turn + 2 * (peer % meds))))
                 .collect();
+
             let mut turn = 0;
             let mut change = || {
                 turn += 1;
@@ -107,15 +113,17 @@ fn paths(rounds: usize) {
                 for n in 0..CHANGES {
                     let peer = scattered(n, peers);
                     let prefix = prefix(n % prefixes);
-                    // Each peer's path to a prefix is another one than before.
+                    // Each peer's path to a prefix differs from the one before.
                     let now = (turn + n / prefixes) % 2;
                     rib.insert(prefix, all[peer as usize][now as usize].clone());
                     best += rib.best(&prefix).map_or(0, Path::peer);
                 }
                 best
             };
+
             let mut contestants = [contestant(&mut change)];
             let measured = measure(&mut contestants, rounds);
+
             let name = if meds == 1 { "one MED of all" } else { "50 MEDs" };
             rows.push(vec![
                 format!("{peers} paths, {name}"),

@@ -98,7 +98,7 @@ impl<A: Address, V: Copy> PrefixIndex<A, V> {
         let after = self
             .entries
             .partition_point(|entry| (entry.address, entry.length) <= (address, length));
-        // Whatever covers the prefix covers the last entry before it as well, so it is in that entry's chain.
+        // An entry that covers the prefix covers the last entry before it as well, so it is in that entry's chain.
         let mut next = after.checked_sub(1).and_then(|at| self.entries.get(at));
         let chain = std::iter::from_fn(move || {
             let entry = next?;

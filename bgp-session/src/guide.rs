@@ -227,7 +227,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A route whose next hop cannot be the address of a host, or is our own, is refused whatever the policy;
+//! A route whose next hop cannot be the address of a host, or is our own, is refused under any policy;
 //! `stats.next_hops_rejected` counts such routes.
 //!
 //! # Origin validation

@@ -245,7 +245,7 @@ impl Speaker {
     }
 
     /// The routes received from all peers with [`Import::Keep`](crate::Import::Keep), as they are
-    /// now. This costs the same whatever their number.
+    /// now. This costs the same for any number of them.
     pub fn loc_rib(&self) -> LocRibSnapshot {
         self.inner.table.snapshot()
     }

@@ -20,7 +20,7 @@ pub(super) fn pass(stream: &Stream) -> Tally {
     tally
 }
 
-/// Copies each message into memory of its own, and frees it: what an owned form costs at least, with whatever decoder.
+/// Copies each message into memory of its own, and frees it: what an owned form costs at least, with any decoder.
 pub(super) fn copies(stream: &Stream) -> Tally {
     let mut tally = Tally::default();
     let mut rest: &[u8] = stream.octets();

@@ -47,7 +47,7 @@ impl ReceivedRib {
         had_passed
     }
 
-    /// Keeps a route as it came. `None`: it cannot be used, whatever the policy.
+    /// Keeps a route as it came. `None`: no policy can make it usable.
     pub(super) fn keep_unfiltered(&mut self, nlri: Nlri, received: Option<&Arc<PathAttributes>>) {
         match received {
             Some(attributes) => self.unfiltered.announce(nlri, attributes),

@@ -7,8 +7,8 @@ use ipnet::IpNet;
 use crate::peer::{Peer, PeerSettings};
 use crate::rib::{ExportRules, Relay, RelayRules, RouteSet};
 
-/// The way in which the relayed routes were chosen. They are sent by it until others are given, whatever the settings are
-/// meanwhile.
+/// The way in which the relayed routes were chosen. They are sent by it until others are given, even if the settings change
+/// before that.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Relayed {
     relay: Relay,

@@ -20,7 +20,7 @@ use regex_lite::{Regex, RegexBuilder};
 /// | `_65001_` | with AS 65001 somewhere |
 /// | `^65001(_65001)*$` | only with AS 65001, any number of times |
 ///
-/// Matching takes time in proportion to the length of the path, whatever the pattern: some microseconds for a usual one.
+/// Matching takes time in proportion to the length of the path, for every pattern: some microseconds for a usual one.
 /// [`Match::FirstAs`](super::Match::FirstAs), [`Match::OriginAs`](super::Match::OriginAs) and
 /// [`Match::PathContains`](super::Match::PathContains) take far less. Patterns that would need much memory are refused.
 ///

@@ -65,7 +65,7 @@ pub enum Match {
     /// The route has an IPv6 extended community in this range, in the order of their octets.
     Ipv6ExtendedCommunity(RangeInclusive<Ipv6ExtendedCommunity>),
 
-    /// The next hop is inside a prefix of the set, whatever lengths the set allows. A route without a next hop is not matched.
+    /// The next hop is inside a prefix of the set; the lengths of the set do not count. A route without a next hop is not matched.
     NextHop(PrefixSet),
     /// ORIGIN has this value.
     Origin(Origin),

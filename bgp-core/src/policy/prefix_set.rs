@@ -168,7 +168,7 @@ impl PrefixSet {
         })
     }
 
-    /// Returns true if the address, as a prefix of full length, or a prefix around it is in the set, whatever the lengths.
+    /// Returns true if the address, as a prefix of full length, or a prefix around it is in the set. Lengths do not count.
     #[must_use]
     pub fn contains_address(&self, address: IpAddr) -> bool {
         let Families { v4, v6 } = &*self.families;

@@ -1,6 +1,6 @@
 //! [`Destination`]: the paths to one prefix, ranked by the decision process.
 //!
-//! Most prefixes have one path, or one from each of a few peers. Those are stored as compactly as possible and ranked anew at
+//! Most prefixes have one path, or one from each of a few peers. Those are stored as compactly as possible and ranked again at
 //! each change. Many paths are kept in order, so that a change costs no more than their logarithm.
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ enum Paths<K> {
     Many(Arc<Ranking<K>>),
 }
 
-/// The most paths that are ranked anew at each change.
+/// The most paths that are ranked again at each change.
 const FEW: usize = 16;
 /// The number of paths below which many are few again.
 const FEWER: usize = FEW / 2;

@@ -8,7 +8,7 @@ use crate::rib::{Destination, Nlri, Path, PathChange};
 
 /// The routes of all peers, ranked by the decision process. `K` names a peer.
 ///
-/// A clone is a snapshot: it shares the routes, and costs the same whatever their number. The cost of a change grows with the
+/// A clone is a snapshot: it shares the routes, and costs the same for any number of them. The cost of a change grows with the
 /// logarithm of the number of prefixes, and of the number of paths to the prefix.
 #[derive(Clone, Debug)]
 pub struct LocRib<K> {

@@ -130,7 +130,7 @@ proptest! {
 #[test]
 fn removing_an_internal_path_may_bring_back_one_that_its_med_eliminated() {
     let mut rib = LocRib::new();
-    // More paths than are ranked anew at each change.
+    // More paths than are ranked again at each change.
     for peer in 100..130 {
         rib.insert(prefix(), path(peer, 65_000, 9, 99, false));
     }

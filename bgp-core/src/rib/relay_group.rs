@@ -65,7 +65,7 @@ impl RelayRules {
     }
 
     /// Returns true if sessions with these rules and with the others can share a group: they are equal. The cost does not grow
-    /// with the VRPs, since VRP tables of other origin count as different, whatever is in them.
+    /// with the VRPs, since VRP tables of other origin count as different, even if their content is the same.
     #[must_use]
     pub fn share_group(&self, other: &Self) -> bool {
         self.vrps.is_same(&other.vrps) && self == other

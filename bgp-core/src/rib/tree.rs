@@ -1,6 +1,6 @@
 //! [`Tree`]: an ordered map whose clones share their nodes (a B+ tree with copy-on-write).
 //!
-//! A clone costs the same whatever the size of the map. A change copies the nodes on the way to its entry if a clone still
+//! A clone costs the same for any size of the map. A change copies the nodes on the way to its entry if a clone still
 //! shares them, and they are few. It knows nothing of routes.
 
 use std::cmp::Ordering;

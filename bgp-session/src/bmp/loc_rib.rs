@@ -121,7 +121,7 @@ impl LocRibView {
     }
 }
 
-/// The prefixes whose best route is another, with its attributes; without any if there is none.
+/// The prefixes whose best route has changed, with its attributes; without any if there is none.
 fn best_changes<'a>(
     new: &'a LocRibSnapshot,
     old: &'a LocRibSnapshot,

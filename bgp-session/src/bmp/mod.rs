@@ -1,7 +1,7 @@
 //! BMP: streams to monitoring stations (RFC 7854, RFC 8671, RFC 9069).
 //!
 //! Each station has a task of its own, which connects, sends what its observer gets, and starts over when the connection ends.
-//! A station never delays a peer: what it does not read in time is lost, and then the stream begins anew. This module decides
+//! A station never delays a peer: what it does not read in time is lost, and then the stream starts over. This module decides
 //! what a station is shown. The format is the core's.
 
 mod config;

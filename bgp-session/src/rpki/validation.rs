@@ -74,7 +74,7 @@ impl OriginValidation {
         &self.vrps.change
     }
 
-    /// Follows these caches and no others. The VRPs of earlier ones are used until there are others, or until they expire.
+    /// Follows these caches and no others. The VRPs of earlier ones are used until these caches have data, or until they expire.
     pub(super) fn follow(&self, caches: Vec<RtrCache>) {
         let mut current = self.caches();
         let earlier = current.leave();
@@ -188,7 +188,7 @@ impl Data {
 }
 
 impl Published {
-    /// Tells all who follow the VRPs, if they differ. A lock of the caller keeps others from publishing meanwhile.
+    /// Tells all who follow the VRPs, if they differ. The caller holds a lock, so that no one else publishes at the same time.
     fn publish(&self, new: &VrpTable) {
         let change = VrpChange::between(&self.table.borrow(), new);
         if !change.is_empty() {

@@ -8,7 +8,7 @@ use crate::PeerId;
 
 /// The Loc-RIB (RFC 4271 section 3.2) at one moment: every prefix with all usable paths to it.
 ///
-/// It shares its routes with the speaker's table, and costs the same whatever their number. While it exists, the table copies
+/// It shares its routes with the speaker's table, and costs the same for any number of them. While it exists, the table copies
 /// the parts that change.
 #[derive(Clone, Debug, Default)]
 pub struct LocRibSnapshot {

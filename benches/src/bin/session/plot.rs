@@ -185,15 +185,7 @@ mod tests {
     use super::*;
 
     fn sample(case: &str, contestant: &str, seconds: f64) -> Sample {
-        Sample {
-            scenario: "sending to a sink".to_owned(),
-            case: case.to_owned(),
-            contestant: contestant.to_owned(),
-            round: 1,
-            others: 0.0,
-            failed: None,
-            figures: [("seconds".to_owned(), seconds)].into(),
-        }
+        Sample::of_tests(case, contestant, &[("seconds", seconds)])
     }
 
     #[test]

@@ -161,17 +161,8 @@ mod tests {
     use super::*;
 
     fn sample(case: &str, contestant: &str, seconds: f64) -> Sample {
-        Sample {
-            scenario: "sending to a sink".to_owned(),
-            case: case.to_owned(),
-            contestant: contestant.to_owned(),
-            round: 1,
-            others: 0.1,
-            failed: None,
-            figures: [("seconds", seconds), ("cpu", 0.5), ("MB", 30.0)]
-                .map(|(name, value)| (name.to_owned(), value))
-                .into(),
-        }
+        let figures = [("seconds", seconds), ("cpu", 0.5), ("MB", 30.0)];
+        Sample { others: 0.1, ..Sample::of_tests(case, contestant, &figures) }
     }
 
     #[test]
@@ -185,6 +176,7 @@ mod tests {
             failed,
         ];
         let text = Report::new(&samples).markdown();
+
         let rows: Vec<String> = text
             .lines()
             .filter(|line| line.starts_with('|'))

@@ -15,7 +15,7 @@ pub(crate) struct Sample {
     pub(crate) contestant: String,
     /// The round, from 1.
     pub(crate) round: usize,
-    /// The share of all cores that other programs used meanwhile.
+    /// The share of all cores that other programs used during the measurement.
     pub(crate) others: f64,
     /// The reason why there are no figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -23,6 +23,22 @@ pub(crate) struct Sample {
     /// The figures by name.
     #[serde(default)]
     pub(crate) figures: BTreeMap<String, f64>,
+}
+
+#[cfg(test)]
+impl Sample {
+    /// A sample of the first round, which no other program disturbed.
+    pub(crate) fn of_tests(case: &str, contestant: &str, figures: &[(&str, f64)]) -> Self {
+        Self {
+            scenario: "sending to a sink".to_owned(),
+            case: case.to_owned(),
+            contestant: contestant.to_owned(),
+            round: 1,
+            others: 0.0,
+            failed: None,
+            figures: figures.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
+        }
+    }
 }
 
 /// The figures of one contestant in all rounds.
@@ -85,15 +101,7 @@ mod tests {
     use super::*;
 
     fn sample(seconds: f64, others: f64) -> Sample {
-        Sample {
-            scenario: "sending to a sink".to_owned(),
-            case: "100,000, one set".to_owned(),
-            contestant: "BIRD".to_owned(),
-            round: 1,
-            others,
-            failed: None,
-            figures: [("seconds".to_owned(), seconds)].into(),
-        }
+        Sample { others, ..Sample::of_tests("a", "FerroLB", &[("seconds", seconds)]) }
     }
 
     #[test]

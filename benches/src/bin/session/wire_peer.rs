@@ -234,6 +234,7 @@ impl Reader {
         let mut at = 0;
         while let Some(frame) = split(self.octets.get(at..).unwrap_or_default())? {
             at += frame.as_bytes().len();
+
             match Message::decode(frame, context()).map_err(std::io::Error::other)? {
                 Message::Update(update) => {
                     for prefix in update.unreachable() {
@@ -253,6 +254,7 @@ impl Reader {
                 _ => {}
             }
         }
+
         self.octets.advance(at);
         Ok(())
     }

@@ -108,7 +108,7 @@ fn a_peer_that_missed_a_change_looks_at_all_routes_after_the_next() {
     net.mutate(1, |peer, _| {
         peer.change_vrps(&changes[0]);
         while peer.revalidate(1) {}
-        // The same table again concerns no route, whatever it is compared with.
+        // The same table again concerns no route.
         peer.change_vrps(&VrpChange::between(&VrpTable::default(), &tables[1]));
         assert!(!peer.has_unvalidated());
     });
