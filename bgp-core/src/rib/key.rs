@@ -63,6 +63,57 @@ pub(crate) struct Bare6 {
     length: u8,
 }
 
+/// A prefix in the smallest form.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bare {
+    V4(Bare4),
+    V6(Bare6),
+}
+
+impl Bare {
+    /// The prefix without its host bits.
+    #[inline]
+    pub(crate) fn new(prefix: IpNet) -> Self {
+        match prefix {
+            IpNet::V4(prefix) => Self::V4(Bare4::new(prefix)),
+            IpNet::V6(prefix) => Self::V6(Bare6::new(prefix)),
+        }
+    }
+}
+
+impl Bare4 {
+    #[inline]
+    fn new(prefix: Ipv4Net) -> Self {
+        let address = u64::from(u32::from(prefix.network()));
+        Self(address << 8 | u64::from(prefix.prefix_len()))
+    }
+
+    #[inline]
+    pub(crate) fn net(self) -> IpNet {
+        let [_, _, _, a, b, c, d, length] = self.0.to_be_bytes();
+        // The length came from a prefix.
+        Ipv4Net::new([a, b, c, d].into(), length).unwrap_or_default().into()
+    }
+}
+
+impl Bare6 {
+    #[inline]
+    fn new(prefix: Ipv6Net) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = prefix.network().octets();
+        Self {
+            high: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            low: u64::from_be_bytes([i, j, k, l, m, n, o, p]),
+            length: prefix.prefix_len(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn net(self) -> IpNet {
+        let address = u128::from(self.high) << 64 | u128::from(self.low);
+        Ipv6Net::new(Ipv6Addr::from(address), self.length).unwrap_or_default().into()
+    }
+}
+
 impl Key for Key4 {
     type Bare = Bare4;
 
@@ -71,10 +122,7 @@ impl Key for Key4 {
     #[inline]
     fn new(prefix: IpNet, path_id: u32) -> Option<Self> {
         match prefix {
-            IpNet::V4(prefix) => {
-                let address = u64::from(u32::from(prefix.network()));
-                Some(Self { prefix: Bare4(address << 8 | u64::from(prefix.prefix_len())), path_id })
-            }
+            IpNet::V4(prefix) => Some(Self { prefix: Bare4::new(prefix), path_id }),
             IpNet::V6(_) => None,
         }
     }
@@ -91,10 +139,7 @@ impl Key for Key4 {
 
     #[inline]
     fn prefix(self) -> IpNet {
-        let Bare4(number) = self.prefix;
-        let [_, _, _, a, b, c, d, length] = number.to_be_bytes();
-        // The length came from a prefix.
-        Ipv4Net::new([a, b, c, d].into(), length).unwrap_or_default().into()
+        self.prefix.net()
     }
 
     #[inline]
@@ -117,15 +162,7 @@ impl Key for Key6 {
     fn new(prefix: IpNet, path_id: u32) -> Option<Self> {
         match prefix {
             IpNet::V4(_) => None,
-            IpNet::V6(prefix) => {
-                let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = prefix.network().octets();
-                let bare = Bare6 {
-                    high: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
-                    low: u64::from_be_bytes([i, j, k, l, m, n, o, p]),
-                    length: prefix.prefix_len(),
-                };
-                Some(Self { prefix: bare, path_id })
-            }
+            IpNet::V6(prefix) => Some(Self { prefix: Bare6::new(prefix), path_id }),
         }
     }
 
@@ -141,9 +178,7 @@ impl Key for Key6 {
 
     #[inline]
     fn prefix(self) -> IpNet {
-        let Bare6 { high, low, length } = self.prefix;
-        let address = u128::from(high) << 64 | u128::from(low);
-        Ipv6Net::new(Ipv6Addr::from(address), length).unwrap_or_default().into()
+        self.prefix.net()
     }
 
     #[inline]

@@ -1,8 +1,9 @@
 //! Loc-RIB: the routes that the decision process has chosen from those of all peers (RFC 4271, section 3.2).
 
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use crate::rib::differences::TreeDifferences;
+use crate::rib::key::{Bare, Bare4, Bare6};
 use crate::rib::tree::{Tree, TreeIter};
 use crate::rib::{Destination, Nlri, Path, PathChange};
 
@@ -12,8 +13,8 @@ use crate::rib::{Destination, Nlri, Path, PathChange};
 /// logarithm of the number of prefixes, and of the number of paths to the prefix.
 #[derive(Clone, Debug)]
 pub struct LocRib<K> {
-    v4: Tree<Ipv4Net, Destination<K>>,
-    v6: Tree<Ipv6Net, Destination<K>>,
+    v4: Tree<Bare4, Destination<K>>,
+    v6: Tree<Bare6, Destination<K>>,
 }
 
 impl<K> Default for LocRib<K> {
@@ -31,17 +32,17 @@ impl<K: Copy + Ord> LocRib<K> {
 
     /// Adds a peer's path to `prefix`. It replaces the peer's path with the same identifier.
     pub fn insert(&mut self, prefix: IpNet, path: Path<K>) -> PathChange {
-        match prefix {
-            IpNet::V4(prefix) => insert(&mut self.v4, prefix.trunc(), path),
-            IpNet::V6(prefix) => insert(&mut self.v6, prefix.trunc(), path),
+        match Bare::new(prefix) {
+            Bare::V4(prefix) => insert(&mut self.v4, prefix, path),
+            Bare::V6(prefix) => insert(&mut self.v6, prefix, path),
         }
     }
 
     /// Removes a peer's path.
     pub fn remove(&mut self, nlri: &Nlri, peer: K) -> PathChange {
-        match nlri.prefix {
-            IpNet::V4(prefix) => remove(&mut self.v4, prefix.trunc(), peer, nlri.path_id),
-            IpNet::V6(prefix) => remove(&mut self.v6, prefix.trunc(), peer, nlri.path_id),
+        match Bare::new(nlri.prefix) {
+            Bare::V4(prefix) => remove(&mut self.v4, prefix, peer, nlri.path_id),
+            Bare::V6(prefix) => remove(&mut self.v6, prefix, peer, nlri.path_id),
         }
     }
 
@@ -86,15 +87,9 @@ impl<K> LocRib<K> {
     /// The paths to `prefix`.
     #[must_use]
     pub fn get(&self, prefix: &IpNet) -> Option<&Destination<K>> {
-        match prefix {
-            IpNet::V4(prefix) => {
-                let prefix = prefix.trunc();
-                self.v4.get(|known| known.cmp(&prefix)).map(|(_, found)| found)
-            }
-            IpNet::V6(prefix) => {
-                let prefix = prefix.trunc();
-                self.v6.get(|known| known.cmp(&prefix)).map(|(_, found)| found)
-            }
+        match Bare::new(*prefix) {
+            Bare::V4(prefix) => self.v4.get(|known| known.cmp(&prefix)).map(|(_, found)| found),
+            Bare::V6(prefix) => self.v6.get(|known| known.cmp(&prefix)).map(|(_, found)| found),
         }
     }
 
@@ -107,13 +102,11 @@ impl<K> LocRib<K> {
     /// The prefixes from this one on, with their paths.
     #[must_use]
     pub fn iter_from(&self, from: IpNet) -> LocRibIter<'_, K> {
-        match from {
-            IpNet::V4(from) => {
-                let from = from.trunc();
+        match Bare::new(from) {
+            Bare::V4(from) => {
                 LocRibIter { v4: self.v4.iter_from(|known| *known < from), v6: self.v6.iter() }
             }
-            IpNet::V6(from) => {
-                let from = from.trunc();
+            Bare::V6(from) => {
                 let v6 = self.v6.iter_from(|known| *known < from);
                 LocRibIter { v4: TreeIter::default(), v6 }
             }
@@ -167,11 +160,8 @@ fn remove<P: Copy + Ord, K: Copy + Ord>(
 ) -> PathChange {
     match tree.change(&prefix, |destination| destination.remove(peer, path_id)) {
         None => PathChange::None,
+        Some(None) => PathChange::Best,
         Some(Some(change)) => change,
-        Some(None) => {
-            tree.remove(&prefix);
-            PathChange::Best
-        }
     }
 }
 
@@ -187,8 +177,8 @@ impl<'a, K> IntoIterator for &'a LocRib<K> {
 /// The prefixes of a [`LocRib`] with their paths.
 #[derive(Clone, Debug)]
 pub struct LocRibIter<'a, K> {
-    v4: TreeIter<'a, Ipv4Net, Destination<K>>,
-    v6: TreeIter<'a, Ipv6Net, Destination<K>>,
+    v4: TreeIter<'a, Bare4, Destination<K>>,
+    v6: TreeIter<'a, Bare6, Destination<K>>,
 }
 
 impl<'a, K> Iterator for LocRibIter<'a, K> {
@@ -196,17 +186,17 @@ impl<'a, K> Iterator for LocRibIter<'a, K> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some((prefix, destination)) = self.v4.next() {
-            return Some(((*prefix).into(), destination));
+            return Some((prefix.net(), destination));
         }
-        self.v6.next().map(|(prefix, destination)| ((*prefix).into(), destination))
+        self.v6.next().map(|(prefix, destination)| (prefix.net(), destination))
     }
 }
 
 /// The prefixes at which two snapshots of a [`LocRib`] differ, with the paths in the older one and in the newer one.
 #[derive(Clone, Debug)]
 pub struct LocRibDifferences<'a, K> {
-    v4: TreeDifferences<'a, Ipv4Net, Destination<K>>,
-    v6: TreeDifferences<'a, Ipv6Net, Destination<K>>,
+    v4: TreeDifferences<'a, Bare4, Destination<K>>,
+    v6: TreeDifferences<'a, Bare6, Destination<K>>,
 }
 
 impl<'a, K: Copy + Ord> Iterator for LocRibDifferences<'a, K> {
@@ -214,10 +204,10 @@ impl<'a, K: Copy + Ord> Iterator for LocRibDifferences<'a, K> {
 
     fn next(&mut self) -> Option<Self::Item> {
         if let Some((prefix, old, new)) = self.v4.by_ref().find(|(_, old, new)| old != new) {
-            return Some(((*prefix).into(), old, new));
+            return Some((prefix.net(), old, new));
         }
         let (prefix, old, new) = self.v6.by_ref().find(|(_, old, new)| old != new)?;
-        Some(((*prefix).into(), old, new))
+        Some((prefix.net(), old, new))
     }
 }
 

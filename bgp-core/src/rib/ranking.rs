@@ -168,7 +168,7 @@ impl<K: Copy + Ord> Ranking<K> {
     fn take(&mut self, ranked: &Ranked<K>) {
         self.paths.remove(ranked);
         self.by_peer.remove(&PeerPath(ranked.path.clone()));
-        if self.best_by_as.remove(&BestOfAs(ranked.clone())).is_some() {
+        if self.best_by_as.remove(&BestOfAs(ranked.clone())) {
             if let Some(next) = self.best_of_as(&ranked.preference).cloned() {
                 self.best_by_as.insert(BestOfAs(next), ());
             }

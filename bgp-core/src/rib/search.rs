@@ -9,12 +9,16 @@ use std::cmp::Ordering;
 #[inline]
 pub(crate) fn count_before<T>(items: &[T], is_before: impl Fn(&T) -> bool) -> usize {
     const STRIDE: usize = 8;
-    let strides = items.chunks(STRIDE).map(|stride| stride.first().is_some_and(&is_before));
-    let before = strides.map(usize::from).sum::<usize>();
+    let strides = items.chunks_exact(STRIDE);
+    let count = strides.len();
+    let before =
+        strides.filter_map(<[T]>::first).fold(0, |n, first| n + usize::from(is_before(first)));
 
+    // The place is in the last stride that begins before it, or behind all strides.
     let start = before.saturating_sub(1) * STRIDE;
-    let stride = items.get(start..).unwrap_or_default().iter().take(STRIDE);
-    start + stride.map(|item| usize::from(is_before(item))).sum::<usize>()
+    let end = if before == count { items.len() } else { start + STRIDE };
+    let stride = items.get(start..end).unwrap_or_default();
+    start + stride.iter().fold(0, |n, item| n + usize::from(is_before(item)))
 }
 
 /// The index of the item that compares as equal, or else the index at which to insert it. `compare` returns how an item compares

@@ -174,32 +174,21 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
         self.len += 1;
     }
 
-    /// Changes the value of a key, if there is one. Returns what `change` returns.
-    pub(crate) fn change<T>(&mut self, key: &K, change: impl FnOnce(&mut V) -> T) -> Option<T> {
+    /// Changes the value of a key, if there is one, or removes the entry if `change` returns `None`. Returns what `change` returns.
+    pub(crate) fn change<T>(
+        &mut self,
+        key: &K,
+        change: impl FnOnce(&mut V) -> Option<T>,
+    ) -> Option<Option<T>> {
         // A search first, so that a miss copies nothing.
         self.get(|known| known.cmp(key))?;
-        let mut node = self.root.as_mut()?;
-        loop {
-            match Arc::make_mut(node) {
-                Node::Leaf(entries) => {
-                    let at = search::find(entries, |(known, _)| known.cmp(key)).ok()?;
-                    return entries.get_mut(at).map(|(_, value)| change(value));
-                }
-                Node::Inner(children) => {
-                    let at = child_of(children, |known| known <= key);
-                    node = &mut children.get_mut(at)?.1;
-                }
-            }
-        }
-    }
-
-    /// Removes an entry and returns its value.
-    pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        self.get(|known| known.cmp(key))?;
         let root = self.root.as_mut()?;
-        let removed = remove(root, key)?;
-        self.len -= 1;
+        let changed = change_below(root, key, change)?;
+        if changed.is_some() {
+            return Some(changed);
+        }
 
+        self.len -= 1;
         match &**root {
             Node::Leaf(entries) if entries.is_empty() => self.root = None,
             Node::Inner(children) if children.len() == 1 => {
@@ -207,7 +196,12 @@ impl<K: Ord + Clone, V: Clone> Tree<K, V> {
             }
             Node::Leaf(_) | Node::Inner(_) => {}
         }
-        Some(removed)
+        Some(None)
+    }
+
+    /// Removes an entry. Returns true if there was one.
+    pub(crate) fn remove(&mut self, key: &K) -> bool {
+        self.change(key, |_| None::<()>).is_some()
     }
 }
 
@@ -297,17 +291,28 @@ fn first_key<K: Clone, T>(items: &[(K, T)]) -> Option<K> {
     items.first().map(|(key, _)| key.clone())
 }
 
-fn remove<K: Ord + Clone, V: Clone>(node: &mut Arc<Node<K, V>>, key: &K) -> Option<V> {
+/// Changes or removes the entry of a key below a node.
+fn change_below<K: Ord + Clone, V: Clone, T>(
+    node: &mut Arc<Node<K, V>>,
+    key: &K,
+    change: impl FnOnce(&mut V) -> Option<T>,
+) -> Option<Option<T>> {
     match Arc::make_mut(node) {
         Node::Leaf(entries) => {
             let at = search::find(entries, |(known, _)| known.cmp(key)).ok()?;
-            Some(entries.remove(at).1)
+            let changed = change(&mut entries.get_mut(at)?.1);
+            if changed.is_none() {
+                entries.remove(at);
+            }
+            Some(changed)
         }
         Node::Inner(children) => {
             let at = child_of(children, |known| known <= key);
-            let removed = remove(&mut children.get_mut(at)?.1, key)?;
-            tidy(children, at);
-            Some(removed)
+            let changed = change_below(&mut children.get_mut(at)?.1, key, change)?;
+            if changed.is_none() {
+                tidy(children, at);
+            }
+            Some(changed)
         }
     }
 }
