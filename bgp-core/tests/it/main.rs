@@ -6,3 +6,4 @@ mod recordings;
 mod roundtrip;
 mod strategies;
 mod stream;
+mod vulnerabilities;
