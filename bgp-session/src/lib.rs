@@ -93,7 +93,7 @@ mod watched;
 pub use bmp::{MonitoredRib, StationConfig, StationHandle, StationStatus};
 pub use config::{AoAlgorithm, AoKey, Password, PeerConfig, Updated};
 pub use connect::{Connecting, Connector, TcpConnector, Transport};
-pub use discovery::{InterfaceHandle, InterfacePeer, InterfaceStatus};
+pub use discovery::{InterfaceHandle, InterfacePeer, InterfaceStatus, NdMessage};
 pub use drain::{DrainStage, GracefulShutdown};
 pub use error::SpeakerError;
 pub use event::{Event, EventKind, Events, Missed, OperatorAction};

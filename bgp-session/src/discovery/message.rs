@@ -2,9 +2,12 @@
 
 use std::net::Ipv6Addr;
 
-/// A message of neighbour discovery.
+/// A message of neighbour discovery (RFC 4861) by which the two ends of a link find each other.
+///
+/// [`InterfacePeer`](crate::InterfacePeer) sends and reads them. They are public for programs that have a socket of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NdMessage {
+#[expect(clippy::exhaustive_enums, reason = "no other message finds a router")]
+pub enum NdMessage {
     /// Asks the routers on the link to advertise themselves.
     Solicitation,
     /// Announces that the sender is a router.
@@ -14,25 +17,31 @@ pub(super) enum NdMessage {
 impl NdMessage {
     /// Reads an ICMPv6 message, whose checksum the system has verified. `None`: another message, or one that must be
     /// ignored.
-    pub(super) fn decode(octets: &[u8], hop_limit: u8, source: Ipv6Addr) -> Option<Self> {
+    pub fn decode(octets: &[u8], hop_limit: u8, source: Ipv6Addr) -> Option<Self> {
         let (&kind, code) = (octets.first()?, *octets.get(1)?);
         // From the link: a router would have decremented the hop limit.
         if hop_limit != 255 || code != 0 {
             return None;
         }
 
-        let (message, options) = match kind {
-            SOLICITATION => (Self::Solicitation, octets.get(8..)?),
-            ADVERTISEMENT if source.is_unicast_link_local() => {
-                (Self::Advertisement, octets.get(16..)?)
+        match kind {
+            SOLICITATION => {
+                // A sender without an address has no link-layer address to tell (section 6.1.1).
+                let forbidden = source.is_unspecified().then_some(SOURCE_LINK_LAYER_ADDRESS);
+                let is_valid = well_formed(octets.get(8..)?, forbidden);
+                is_valid.then_some(Self::Solicitation)
             }
-            _ => return None,
-        };
-        well_formed(options).then_some(message)
+            ADVERTISEMENT => {
+                let is_valid =
+                    source.is_unicast_link_local() && well_formed(octets.get(16..)?, None);
+                is_valid.then_some(Self::Advertisement)
+            }
+            _ => None,
+        }
     }
 
     /// The message as octets; the system writes the checksum.
-    pub(super) fn encode(self) -> Vec<u8> {
+    pub fn encode(self) -> Vec<u8> {
         match self {
             Self::Solicitation => vec![SOLICITATION, 0, 0, 0, 0, 0, 0, 0],
             // No hop limit to propose, no flags, a router lifetime of 0, and no times.
@@ -45,11 +54,11 @@ impl NdMessage {
     }
 }
 
-/// Returns true if every option has a length, in units of eight octets, that fits.
-fn well_formed(mut options: &[u8]) -> bool {
-    while let [_, units, ..] = *options {
+/// Returns true if every option has a length, in units of eight octets, that fits, and none is of the forbidden type.
+fn well_formed(mut options: &[u8], forbidden: Option<u8>) -> bool {
+    while let [kind, units, ..] = *options {
         match options.get(usize::from(units) * 8..) {
-            Some(rest) if units > 0 => options = rest,
+            Some(rest) if units > 0 && Some(kind) != forbidden => options = rest,
             _ => return false,
         }
     }
@@ -58,6 +67,8 @@ fn well_formed(mut options: &[u8]) -> bool {
 
 pub(super) const SOLICITATION: u8 = 133;
 pub(super) const ADVERTISEMENT: u8 = 134;
+/// The option with the sender's own link-layer address.
+const SOURCE_LINK_LAYER_ADDRESS: u8 = 1;
 
 #[cfg(test)]
 mod tests {
@@ -96,5 +107,15 @@ mod tests {
         assert_eq!(with(&[1, 0, 2, 0, 0, 0, 0, 9]), None);
         assert_eq!(with(&[1, 2, 2, 0, 0, 0, 0, 9]), None);
         assert_eq!(with(&[1]), None);
+    }
+
+    #[test]
+    fn a_solicitation_without_a_source_has_no_link_layer_address() {
+        let octets = [&NdMessage::Solicitation.encode()[..], &[1, 1, 2, 0, 0, 0, 0, 9]].concat();
+        assert_eq!(NdMessage::decode(&octets, 255, NEIGHBOR), Some(NdMessage::Solicitation));
+        assert_eq!(NdMessage::decode(&octets, 255, Ipv6Addr::UNSPECIFIED), None);
+        let bare = NdMessage::Solicitation.encode();
+        let bare = NdMessage::decode(&bare, 255, Ipv6Addr::UNSPECIFIED);
+        assert_eq!(bare, Some(NdMessage::Solicitation));
     }
 }

@@ -9,4 +9,5 @@ mod neighbor;
 mod peer;
 
 pub use handle::{InterfaceHandle, InterfaceStatus};
+pub use message::NdMessage;
 pub use peer::InterfacePeer;
