@@ -8,6 +8,7 @@
 //!   watch                  the watches, through outages
 //!   object_tree            an object as it is read
 //!   object_cache           the configuration objects
+//!   watch_reader           the same view, from the lines of a watch
 //!   config_problems        the errors of configuration objects
 //! resource                 the resources of the API
 //! client                   the connection to the API server
@@ -83,6 +84,7 @@ mod status_object;
 mod status_writer;
 mod surroundings;
 mod watch;
+mod watch_reader;
 
 pub mod election;
 pub mod lease;
@@ -90,8 +92,12 @@ pub mod lease;
 pub use cluster_listing::list_cluster;
 pub use cluster_overview::{ClusterOverview, NodeCondition, NodeReport, PendingService};
 pub use controller::{controller, run_controller};
-pub use dataplane::{CheckFuture, DataplaneNetwork, DataplaneOptions, HostNetwork};
+pub use dataplane::{
+    CheckFuture, DataplaneNetwork, DataplaneOptions, HealthAnswer, HostNetwork, PerFamily,
+    ProxyHealth, request_healthz,
+};
 pub use options::{ClusterOptions, ControllerOptions, OnExit, SpeakerOptions};
 pub use speaker::{run_speaker, speaker};
 pub use speaker_pod::{SpeakerAnswer, SpeakerPod};
 pub use surroundings::{NodeNetwork, Surroundings};
+pub use watch_reader::WatchReader;

@@ -1,6 +1,7 @@
 //! The checks of a node's dataplane: requests to health ports and to kube-proxy, and connections to Services.
 //!
-//! Owns the time limits, and the reading of what a health port answers. [`super::network`] opens the connections.
+//! Owns the time limits. [`super::network`] opens the connections, and [`super::health_port`] and [`super::proxy_health`] read
+//! the answers.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,11 +9,11 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use hyper::body::Bytes;
-use serde_json::Value;
 use tokio::time::timeout;
 
 use lb_adapter::model::ServiceKey;
 
+use super::health_port::{HealthAnswer, other_service};
 use super::network::DataplaneNetwork;
 use super::proxy_health::ProxyHealth;
 use super::service_gate::{Check, ConnectTarget, Observation};
@@ -85,32 +86,13 @@ async fn check_health_port(
         Err(problem) => return (fails(problem), false),
     };
 
-    if let Some(other) = other_service(&body, service) {
-        return (fails(format!("answers for another Service, {other}")), false);
-    }
-    match status {
-        StatusCode::OK => (Observation::Forwards, true),
-        StatusCode::SERVICE_UNAVAILABLE => {
-            let problem = "reports that no endpoint on the node is ready";
+    match HealthAnswer::read(status, &body, service) {
+        HealthAnswer::Ready => (Observation::Forwards, true),
+        HealthAnswer::NoEndpoint(problem) => {
             (Observation::NoEndpoint(format!("its health port {port} {problem}")), true)
         }
-        other => (fails(format!("answers with status {}", other.as_u16())), false),
+        HealthAnswer::Wrong(problem) => (fails(problem), false),
     }
-}
-
-/// Returns the Service that a health port answers for, if it is another one. The body is JSON in kube-proxy and Cilium.
-fn other_service(body: &[u8], service: &ServiceKey) -> Option<String> {
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let namespace = answer["service"]["namespace"].as_str()?;
-    let name = answer["service"]["name"].as_str()?;
-    let is_same = *namespace == *service.namespace && *name == *service.name;
-    (!is_same).then(|| format!("{}/{}", shown(namespace), shown(name)))
-}
-
-/// Returns a text of an answer as far as it can be a name.
-fn shown(text: &str) -> String {
-    let is_of_name = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.');
-    text.chars().take_while(is_of_name).take(63).collect()
 }
 
 /// Requests `/healthz` at the first address of the node, or at its loopback address if none is known.

@@ -14,6 +14,7 @@
 
 mod checks;
 mod cluster_view;
+mod health_port;
 mod network;
 mod node_gate;
 mod proxy_health;
@@ -43,9 +44,10 @@ use lb_adapter::planner::DataplaneStatus;
 use super::SpeakerOptions;
 use super::node_conditions::DataplaneProblems;
 use cluster_view::ClusterView;
-pub use network::{CheckFuture, DataplaneNetwork, HostNetwork};
+pub use health_port::HealthAnswer;
+pub use network::{CheckFuture, DataplaneNetwork, HostNetwork, request_healthz};
 use node_gate::{DueCheck, HoldEnd, NodeGate, Origin};
-use proxy_health::ProxyHealth;
+pub use proxy_health::{PerFamily, ProxyHealth};
 use service_gate::Observation;
 use timing::{Moment, Timing};
 

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use rustix::net::sockopt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// A connection or a request under way.
@@ -48,6 +49,22 @@ async fn healthz(address: SocketAddr) -> Result<(StatusCode, Bytes), String> {
     let stream = TcpStream::connect(address)
         .await
         .map_err(|error| format!("is not reachable at {address}: {error}"))?;
+    request_healthz(stream, address).await
+}
+
+/// Requests `/healthz` over HTTP from a server at this address, over a connection to it. Returns the status and the body of the
+/// answer. There is no time limit.
+///
+/// # Errors
+///
+/// The problem, with the server as the subject left out.
+pub async fn request_healthz<S>(
+    stream: S,
+    address: SocketAddr,
+) -> Result<(StatusCode, Bytes), String>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let not_http = |error: hyper::Error| format!("does not answer in HTTP: {error}");
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(not_http)?;

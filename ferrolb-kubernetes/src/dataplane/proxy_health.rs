@@ -10,19 +10,23 @@ use serde_json::Value;
 
 /// The state of kube-proxy on a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ProxyHealth {
+#[expect(clippy::exhaustive_structs, reason = "an answer says these two things")]
+pub struct ProxyHealth {
     /// True if kube-proxy keeps up with changes.
-    pub(super) is_healthy: bool,
+    pub is_healthy: bool,
     /// The time since the end of the last sync of IPv4 and of IPv6, if kube-proxy reports it (since Kubernetes 1.34). A change
     /// of one family causes no sync of the other.
-    pub(super) since_sync: PerFamily<Option<Duration>>,
+    pub since_sync: PerFamily<Option<Duration>>,
 }
 
 /// A value for IPv4 and one for IPv6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct PerFamily<T> {
-    pub(super) ipv4: T,
-    pub(super) ipv6: T,
+#[expect(clippy::exhaustive_structs, reason = "kube-proxy has two families")]
+pub struct PerFamily<T> {
+    /// The value for IPv4.
+    pub ipv4: T,
+    /// The value for IPv6.
+    pub ipv6: T,
 }
 
 impl ProxyHealth {
@@ -31,7 +35,7 @@ impl ProxyHealth {
     /// # Errors
     ///
     /// It is not an answer of kube-proxy.
-    pub(super) fn read(status: u16, body: &[u8]) -> Result<Self, String> {
+    pub fn read(status: u16, body: &[u8]) -> Result<Self, String> {
         let answer: Value = serde_json::from_slice(body)
             .map_err(|_| format!("status {status}, and a body that is not JSON"))?;
         let current = time(&answer["currentTime"]);

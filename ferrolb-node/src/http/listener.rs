@@ -124,11 +124,15 @@ impl SocketListen {
 }
 
 /// A listener whose connections are served.
-pub(super) trait Accept {
-    /// Its connections.
+pub trait Accept {
+    /// A connection of it.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
     /// Waits for a connection. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// No connection could be accepted. The next one may be.
     fn accept_stream(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 

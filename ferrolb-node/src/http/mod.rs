@@ -48,7 +48,7 @@ use lb_adapter::recording::ProcessSnapshot;
 use guard::AllowedHosts;
 use serve::{ConnectionLimits, serve};
 
-pub use listener::{Listen, SocketListen, TcpListen};
+pub use listener::{Accept, Listen, SocketListen, TcpListen};
 pub use socket::{SocketFile, socket_directories, sockets};
 
 /// A request to the main loop, with the channel for its reply.
@@ -67,6 +67,16 @@ pub enum StatusRequest {
     Api(Query, oneshot::Sender<Reply>),
     /// An action of an operator, from the Unix socket.
     Act(Action, ActionReply),
+}
+
+/// The paths that the clients of a listener may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a listener is for one of these")]
+pub enum Access {
+    /// Those that change nothing, as over TCP. A request must have an allowed name in `Host`.
+    Read,
+    /// All, as over the Unix socket.
+    Act,
 }
 
 /// The HTTP server of a process. Dropping it closes the listeners and removes the socket.
@@ -126,30 +136,32 @@ impl HttpServer {
         log: RecentLines,
         limits: ConnectionLimits,
     ) -> (Self, mpsc::Receiver<StatusRequest>) {
-        let (requests, receiver) = mpsc::channel(QUEUE);
-        let state = ServerState {
-            requests,
-            scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
-            recordings: Arc::new(Semaphore::new(MAX_RECORDINGS)),
-            answers: Arc::new(Semaphore::new(MAX_ANSWERS)),
-            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
-            events,
-            log,
-        };
-
+        let (state, receiver) = ServerState::new(events, log);
         let mut server = Self { address: None, socket: None, tasks: Vec::new() };
         if let Some(listener) = tcp {
             server.address = listener.local_addr().ok();
-            let guard = from_fn_with_state(AllowedHosts::from(allowed_hosts), guard::check);
-            let router = read_only().layer(guard).with_state(state.clone());
+            let router = router(Access::Read, allowed_hosts, state.clone());
             server.tasks.push(tokio::spawn(serve(listener, router, limits)));
         }
         if let Some((file, listener)) = socket {
             server.socket = Some(file);
-            let router =
-                read_only().merge(log::router()).merge(actions::router()).with_state(state);
+            let router = router(Access::Act, Vec::new(), state);
             server.tasks.push(tokio::spawn(serve(listener, router, limits)));
         }
+        (server, receiver)
+    }
+
+    /// Serves the connections of another listener, such as one in memory, and passes requests on to the receiver.
+    pub fn on(
+        listener: impl Accept + Send + Sync + 'static,
+        access: Access,
+        identity: &Identity,
+    ) -> (Self, mpsc::Receiver<StatusRequest>) {
+        let (events, log) = (identity.events().clone(), identity.log().recent().clone());
+        let (state, receiver) = ServerState::new(events, log);
+        let serving =
+            serve(listener, router(access, Vec::new(), state), ConnectionLimits::of_process());
+        let server = Self { address: None, socket: None, tasks: vec![tokio::spawn(serving)] };
         (server, receiver)
     }
 
@@ -170,6 +182,18 @@ impl Drop for HttpServer {
             task.abort();
         }
     }
+}
+
+/// Returns the paths of a listener. `allowed_hosts` is for those that only read.
+fn router(access: Access, allowed_hosts: Vec<String>, state: ServerState) -> Router {
+    let router = match access {
+        Access::Read => {
+            let guard = from_fn_with_state(AllowedHosts::from(allowed_hosts), guard::check);
+            read_only().layer(guard)
+        }
+        Access::Act => read_only().merge(log::router()).merge(actions::router()),
+    };
+    router.with_state(state)
 }
 
 /// Returns the paths that change nothing.
@@ -260,6 +284,21 @@ fn too_many_requests() -> Response {
 }
 
 impl ServerState {
+    /// Returns the state of a server without clients, and the end of its requests.
+    fn new(events: EventLog, log: RecentLines) -> (Self, mpsc::Receiver<StatusRequest>) {
+        let (requests, receiver) = mpsc::channel(QUEUE);
+        let state = Self {
+            requests,
+            scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)),
+            recordings: Arc::new(Semaphore::new(MAX_RECORDINGS)),
+            answers: Arc::new(Semaphore::new(MAX_ANSWERS)),
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            events,
+            log,
+        };
+        (state, receiver)
+    }
+
     /// Sends a request to the main loop. Returns its reply, or nothing if it hangs.
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> StatusRequest) -> Option<T> {
         let (sender, reply) = oneshot::channel();

@@ -29,16 +29,26 @@ pub struct ReplayArgs {
 /// The recording cannot be read, or the answers cannot be written.
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let text = read_file(&args.file)?;
-    let has_sync = lines(&text).any(is_sync);
-    let mut replay = empty_replay(&args.cluster, has_sync);
+    let begin = |has_sync| empty_replay(&args.cluster, has_sync);
+    write_stdout(|out| answer(&text, begin, &mut BufWriter::new(out)))
+}
 
-    write_stdout(|out| {
-        let mut out = BufWriter::new(out);
-        for line in lines(&text) {
-            write_answer(&mut out, &mut replay, line)?;
-        }
-        Ok(())
-    })
+/// Writes the answer to each line of a recording. `begin` makes the empty cluster, and learns whether the recording has a step
+/// `sync`.
+///
+/// # Errors
+///
+/// An answer cannot be written.
+pub fn answer(
+    recording: &[u8],
+    begin: impl FnOnce(bool) -> Replay,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let mut replay = begin(lines(recording).any(is_sync));
+    for line in lines(recording) {
+        write_answer(out, &mut replay, line)?;
+    }
+    Ok(())
 }
 
 fn write_answer(out: &mut impl Write, replay: &mut Replay, line: &[u8]) -> io::Result<()> {

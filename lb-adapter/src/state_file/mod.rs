@@ -31,7 +31,16 @@ pub fn load(path: &Path) -> Result<HeldAddresses, StateError> {
         Err(error) => return Err(StateError::Read { path: path.to_owned(), error }),
     };
 
-    parse(&text).map_err(|error| match error {
+    read(path, &text)
+}
+
+/// Reads the remembered addresses from the text of a file, which errors name by this path.
+///
+/// # Errors
+///
+/// The text is not what [`text`] returns, or is of a later version.
+pub fn read(path: &Path, text: &str) -> Result<HeldAddresses, StateError> {
+    parse(text).map_err(|error| match error {
         ParseError::Malformed(problem) => StateError::Malformed { path: path.to_owned(), problem },
         ParseError::OtherVersion(found) => {
             StateError::OtherVersion { path: path.to_owned(), found }
@@ -50,7 +59,7 @@ pub fn save(path: &Path, held: &HeldAddresses) -> Result<(), StateError> {
 
 fn replace(path: &Path, held: &HeldAddresses) -> io::Result<()> {
     let temporary = temporary_of(path);
-    write_synced(&temporary, &render(held)?)?;
+    write_synced(&temporary, &text(held)?)?;
     fs::rename(&temporary, path)?;
 
     // The rename is durable only once the directory is on the disk too.
@@ -156,7 +165,12 @@ fn parse(text: &str) -> Result<HeldAddresses, ParseError> {
     Ok(held)
 }
 
-fn render(held: &HeldAddresses) -> serde_json::Result<String> {
+/// Returns the text of the file that remembers these addresses.
+///
+/// # Errors
+///
+/// The text cannot be written, which no addresses cause.
+pub fn text(held: &HeldAddresses) -> serde_json::Result<String> {
     let mut services = Vec::with_capacity(held.len());
     for (key, addresses) in held {
         services.push(ServiceRecord {
