@@ -7,22 +7,31 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bfd;
 pub mod bmp;
 pub mod capture;
 pub mod config;
 pub mod decode;
 pub mod encode;
 pub mod framer;
+pub mod health_port;
+pub mod http;
 pub mod input;
 pub mod judge;
+pub mod memory;
 pub mod mrt;
 pub mod notification;
+pub mod objects;
 pub mod open;
 pub mod peer;
+pub mod recording;
 pub mod round_trip;
 pub mod route_refresh;
+pub mod router_advertisement;
 pub mod rtr;
 pub mod seeds;
+pub mod session;
+pub mod state_file;
 pub mod text;
 pub mod update;
 
@@ -40,7 +49,7 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 23] = [
     Target { name: "framer", check: framer::check },
     Target { name: "open", check: open::check },
     Target { name: "update", check: update::check },
@@ -56,6 +65,14 @@ pub const TARGETS: [Target; 15] = [
     Target { name: "bmp", check: bmp::check },
     Target { name: "capture", check: capture::check },
     Target { name: "rtr", check: rtr::check },
+    Target { name: "bfd", check: bfd::check },
+    Target { name: "router_advertisement", check: router_advertisement::check },
+    Target { name: "http", check: http::check },
+    Target { name: "objects", check: objects::check },
+    Target { name: "recording", check: recording::check },
+    Target { name: "state_file", check: state_file::check },
+    Target { name: "health_port", check: health_port::check },
+    Target { name: "session", check: session::check },
 ];
 
 /// Runs the oracle on the files in the arguments. This is the main function of a target that was not built for fuzzing, to

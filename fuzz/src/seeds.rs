@@ -32,6 +32,14 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "bmp" => crate::bmp::seeds(),
         "capture" => captures(),
         "rtr" => crate::rtr::seeds(),
+        "bfd" => crate::bfd::seeds(),
+        "router_advertisement" => crate::router_advertisement::seeds(),
+        "http" => crate::http::seeds(),
+        "objects" => crate::objects::seeds(),
+        "recording" => crate::recording::seeds(),
+        "state_file" => crate::state_file::seeds(),
+        "health_port" => crate::health_port::seeds(),
+        "session" => crate::session::seeds(),
         _ => Vec::new(),
     }
 }

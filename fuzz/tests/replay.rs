@@ -62,6 +62,22 @@ fn every_target_is_a_binary_in_the_manifest() {
     assert_eq!(manifest.matches("[[bin]]").count(), TARGETS.len());
 }
 
+#[test]
+fn every_dictionary_is_that_of_a_target() {
+    let entries = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/dictionaries"));
+    for entry in entries.expect("a readable directory") {
+        let path = entry.expect("a readable directory").path();
+        let is_known = TARGETS.iter().any(|target| path.ends_with(format!("{}.dict", target.name)));
+        assert!(is_known, "{} is of no target", path.display());
+
+        // As libFuzzer reads it: a comment, or a word in quotation marks.
+        for line in fs::read_to_string(&path).expect("a text").lines() {
+            let is_word = line.len() > 2 && line.starts_with('"') && line.ends_with('"');
+            assert!(is_word || line.starts_with('#'), "{}: {line}", path.display());
+        }
+    }
+}
+
 /// A mutation of an input, as by a fuzzer.
 #[derive(Clone, Debug)]
 enum Mutation {
@@ -170,4 +186,12 @@ targets_hold_on_changed_inputs! {
     bmp_holds_on_changed_inputs => "bmp";
     capture_holds_on_changed_inputs => "capture";
     rtr_holds_on_changed_inputs => "rtr";
+    bfd_holds_on_changed_inputs => "bfd";
+    router_advertisement_holds_on_changed_inputs => "router_advertisement";
+    http_holds_on_changed_inputs => "http";
+    objects_holds_on_changed_inputs => "objects";
+    recording_holds_on_changed_inputs => "recording";
+    state_file_holds_on_changed_inputs => "state_file";
+    health_port_holds_on_changed_inputs => "health_port";
+    session_holds_on_changed_inputs => "session";
 }
