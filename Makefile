@@ -15,7 +15,7 @@ DENY ?= advisories bans licenses sources
 BASELINE ?= main
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate fuzz lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver
+.PHONY: help simulate fuzz fuzz-coverage lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,3 +80,6 @@ semver: ## Compare the public API with BASELINE (main); needs cargo-semver-check
 
 fuzz: ## Fuzz every target for FUZZ_SECONDS each (60); needs cargo-fuzz, see fuzz/README.md
 	scripts/run-fuzz $(FUZZ_SECONDS)
+
+fuzz-coverage: ## Measure which lines the corpora of the fuzz targets run; needs llvm-tools, see fuzz/README.md
+	scripts/fuzz-coverage
