@@ -14,8 +14,11 @@ DENY ?= advisories bans licenses sources
 # The tag or commit that `make semver` compares with.
 BASELINE ?= main
 
+# The tag that `make release` starts from.
+TAG ?= --snapshot
+
 .DEFAULT_GOAL := help
-.PHONY: help simulate fuzz fuzz-coverage lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver
+.PHONY: help simulate fuzz fuzz-coverage lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver reproducible release
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +80,12 @@ deny: ## Check advisories, licences and sources of dependencies; needs cargo-den
 
 semver: ## Compare the public API with BASELINE (main); needs cargo-semver-checks (`cargo install --locked cargo-semver-checks`)
 	$(CARGO) semver-checks -p bgp-core -p bgp-session --baseline-rev $(BASELINE)
+
+reproducible: ## Build the binary of a release twice in different folders, and compare the two; needs cargo-auditable
+	scripts/check-reproducible amd64
+
+release: ## Make a release from TAG, ready to be signed; TAG=--snapshot tries it with the latest commit; see release/README.md
+	scripts/release $(TAG)
 
 fuzz: ## Fuzz every target for FUZZ_SECONDS each (60); needs cargo-fuzz, see fuzz/README.md
 	scripts/run-fuzz $(FUZZ_SECONDS)
