@@ -51,7 +51,7 @@ pub struct RtrClient {
     /// The number of failures since the last complete answer.
     failures: u32,
     last_failure: Option<RtrFailure>,
-    /// True from a refused answer to a Serial Query until the next complete answer: only a Reset Query gets past the fault.
+    /// True after a Serial Query or its answer was refused, until the next complete answer: only a Reset Query helps then.
     is_reset_due: bool,
     /// A serial number that the cache has named during its answer.
     notified: Option<u32>,
@@ -317,6 +317,7 @@ impl RtrClient {
             self.failed(failure);
         } else {
             self.outputs.push_back(RtrOutput::Close);
+            self.is_reset_due |= matches!(self.state, State::Querying { is_reset: false, .. });
             self.wait(now, failure);
         }
     }

@@ -279,6 +279,20 @@ fn a_cache_that_breaks_the_protocol_is_told_so_and_left() {
 }
 
 #[test]
+fn a_cache_that_refuses_a_serial_query_is_asked_for_everything() {
+    let mut session = synchronized();
+    session.later(3_600);
+    assert_eq!(session.sent(), [query(7, 1)]);
+    let code = RtrErrorCode::INTERNAL_ERROR;
+    session.say(1, &[Pdu::ErrorReport { code, pdu: Vec::new(), text: String::new() }]);
+    assert_eq!(session.outputs()[0], RtrOutput::Close);
+    assert!(session.table().is_some(), "the data are used until they expire");
+
+    session.reconnect();
+    assert_eq!(session.sent(), [(1, Pdu::ResetQuery)]);
+}
+
+#[test]
 fn after_refused_changes_everything_is_queried_and_the_data_are_used_meanwhile() {
     let mut session = synchronized();
     session.later(3_600);
