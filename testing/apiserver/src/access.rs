@@ -3,6 +3,7 @@
 //! The rules come from the manifests that are installed in a cluster, so that a test fails if one of them lacks a
 //! verb. Only discovery is allowed without a rule, as by `system:authenticated`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -16,7 +17,7 @@ pub(crate) const ADMIN: &str = "admin";
 /// The attributes of a request that the rules decide by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RequestAttributes {
-    pub(crate) verb: &'static str,
+    pub(crate) verb: Cow<'static, str>,
     pub(crate) group: String,
     /// The resource, with its subresource: `services/status`.
     pub(crate) resource: String,
@@ -34,6 +35,8 @@ struct PolicyRule {
     resources: Vec<String>,
     #[serde(default)]
     resource_names: Vec<String>,
+    #[serde(default, rename = "nonResourceURLs")]
+    non_resource_urls: Vec<String>,
     #[serde(default)]
     verbs: Vec<String>,
 }
@@ -44,9 +47,18 @@ impl PolicyRule {
             || request.name.as_ref().is_some_and(|name| self.resource_names.contains(name));
 
         allows_name
-            && lists(&self.verbs, request.verb)
+            && lists(&self.verbs, &request.verb)
             && lists(&self.api_groups, &request.group)
             && lists(&self.resources, &request.resource)
+    }
+
+    /// Returns true if the rule allows a path of the server that belongs to no resource. A pattern may end with `*`.
+    fn allows_path(&self, verb: &str, path: &str) -> bool {
+        let is_path = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(prefix) => path.starts_with(prefix),
+            None => pattern == path,
+        };
+        lists(&self.verbs, verb) && self.non_resource_urls.iter().any(is_path)
     }
 }
 
@@ -130,7 +142,8 @@ impl Authorizer {
         )))
     }
 
-    fn is_allowed(&self, account: &str, request: &RequestAttributes) -> bool {
+    /// Returns true if a service account may do this.
+    pub(crate) fn is_allowed(&self, account: &str, request: &RequestAttributes) -> bool {
         self.bindings
             .iter()
             .filter(|binding| binding.account == account)
@@ -140,6 +153,16 @@ impl Authorizer {
             .filter_map(|binding| self.roles.get(&binding.role))
             .flatten()
             .any(|rule| rule.allows(request))
+    }
+
+    /// Returns true if a service account may do this with a path that belongs to no resource. Only ClusterRoleBindings count.
+    pub(crate) fn may_use_path(&self, account: &str, verb: &str, path: &str) -> bool {
+        self.bindings
+            .iter()
+            .filter(|binding| binding.account == account && binding.namespace.is_none())
+            .filter_map(|binding| self.roles.get(&binding.role))
+            .flatten()
+            .any(|rule| rule.allows_path(verb, path))
     }
 }
 
@@ -160,7 +183,7 @@ mod tests {
         name: Option<&str>,
     ) -> RequestAttributes {
         RequestAttributes {
-            verb,
+            verb: verb.into(),
             group: String::new(),
             resource: resource.to_owned(),
             namespace: namespace.to_owned(),

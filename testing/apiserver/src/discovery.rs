@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::resource::Resources;
+use crate::resource::{Resource, Resources};
+use crate::review;
 
-/// Every resource supports all verbs.
+/// The verbs of every resource but reviews.
 const VERBS: [&str; 8] =
     ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
@@ -36,6 +37,12 @@ pub(crate) fn group_list(resources: &Resources) -> Value {
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
+/// A review is answered and not stored.
+fn verbs(resource: &Resource) -> &'static [&'static str] {
+    let is_review = review::kind(&resource.group, &resource.plural).is_some();
+    if is_review { &["create"] } else { &VERBS }
+}
+
 fn group_version(group: &str, version: &str) -> Value {
     json!({"groupVersion": format!("{group}/{version}"), "version": version})
 }
@@ -52,7 +59,7 @@ pub(crate) fn resource_list(resources: &Resources, group: &str, version: &str) -
                 "singularName": resource.kind.to_lowercase(),
                 "namespaced": resource.namespaced,
                 "kind": resource.kind,
-                "verbs": VERBS,
+                "verbs": verbs(resource),
             })
         })
         .collect();

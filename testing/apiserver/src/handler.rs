@@ -21,6 +21,7 @@ use crate::path::{self, ObjectPath, Target};
 use crate::pod_proxy;
 use crate::request_log::{RecordedRequest, RequestLog};
 use crate::resource::{Resource, Resources};
+use crate::review::{self, ReviewKind};
 use crate::schema::Schemas;
 use crate::selector::Selector;
 use crate::service::Allocations;
@@ -152,6 +153,9 @@ impl RequestHandler<'_> {
             return Err(failure);
         }
         self.check_conversion(&resource, path)?;
+        if let Some(kind) = review::kind(&path.group, &path.plural) {
+            return self.review(kind, verb);
+        }
 
         match verb {
             "get" => self.get(&resource, path),
@@ -160,6 +164,15 @@ impl RequestHandler<'_> {
             "deletecollection" => self.delete_collection(&resource, path, &selector),
             _ => self.write(&resource, path, &query, verb),
         }
+    }
+
+    /// Answers a review, which is not stored: it can only be created.
+    fn review(&self, kind: ReviewKind, verb: &str) -> Answer {
+        if verb != "create" {
+            return Err(Failure::not_allowed());
+        }
+        let review = kind.answer(self.state, self.body)?;
+        Ok((StatusCode::CREATED, Json(review)).into_response())
     }
 
     fn verb(&self, path: &ObjectPath, watches: bool) -> Result<&'static str, Failure> {
@@ -186,7 +199,7 @@ impl RequestHandler<'_> {
         let subresource =
             path.subresource.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
         let request = RequestAttributes {
-            verb,
+            verb: verb.into(),
             group: path.group.clone(),
             resource: format!("{}{subresource}", path.plural),
             namespace: path.namespace.clone().unwrap_or_default(),
@@ -230,7 +243,7 @@ impl RequestHandler<'_> {
         };
         let object = self.state.store.get(&key);
         let object = object.ok_or_else(|| Failure::not_found(&resource.qualified(), &key.name))?;
-        Ok(Json(present(resource, path, &object)).into_response())
+        Ok(Json(resource.present(&path.version, &object)).into_response())
     }
 
     fn list(
@@ -261,7 +274,7 @@ impl RequestHandler<'_> {
         }
 
         let items: Vec<Value> =
-            rest.iter().map(|object| list_item(resource, path, object)).collect();
+            rest.iter().map(|object| resource.list_item(&path.version, object)).collect();
         Ok(Json(json!({
             "apiVersion": resource.api_version(&path.version),
             "kind": format!("{}List", resource.kind),
@@ -378,7 +391,7 @@ impl RequestHandler<'_> {
         };
 
         self.take_effect(resource, verb, &object)?;
-        Ok((code, Json(present(resource, path, &object))).into_response())
+        Ok((code, Json(resource.present(&path.version, &object))).into_response())
     }
 
     fn header(&self, name: header::HeaderName) -> Option<&str> {
@@ -477,23 +490,4 @@ pub(crate) fn define(
         .map(|pointer| definition.pointer(pointer).and_then(Value::as_str).unwrap_or_default());
     schemas.insert(format!("{plural}.{group}"), Schemas::of(definition)?);
     Ok(())
-}
-
-fn present(resource: &Resource, path: &ObjectPath, object: &Value) -> Value {
-    let mut object = object.clone();
-    object["apiVersion"] = json!(resource.api_version(&path.version));
-    object["kind"] = json!(resource.kind);
-    object
-}
-
-/// An item of a list. As in the responses of the real server, items of built-in types have no `kind`.
-fn list_item(resource: &Resource, path: &ObjectPath, object: &Value) -> Value {
-    let mut object = present(resource, path, object);
-    if !resource.custom
-        && let Some(fields) = object.as_object_mut()
-    {
-        fields.remove("apiVersion");
-        fields.remove("kind");
-    }
-    object
 }

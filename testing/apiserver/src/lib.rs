@@ -8,7 +8,8 @@
 //!   owners of fields, status subresources, conflicts, and generateName;
 //! - checks: the schemas of custom resources with pruning and defaults, required webhooks that do not respond, and the
 //!   rules for names, labels, Services, EndpointSlices, Events and Leases;
-//! - Services: cluster IPs of both families, node ports, and the ports for health checks. kube-proxy can run against it.
+//! - Services: cluster IPs of both families, node ports, and the ports for health checks. kube-proxy can run against it;
+//! - reviews: TokenReview for the tokens of this server, and SubjectAccessReview by its rules.
 //!
 //! The access rules come from the manifests under test. Tests can inject faults: see [`ApiServer::fail_next`] and the
 //! methods next to it.
@@ -39,6 +40,7 @@ mod path;
 mod pod_proxy;
 mod request_log;
 mod resource;
+mod review;
 mod schema;
 mod selector;
 mod server;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// One resource, in all its versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,26 @@ impl Resource {
         }
     }
 
+    /// An object in this version.
+    pub(crate) fn present(&self, version: &str, object: &Value) -> Value {
+        let mut object = object.clone();
+        object["apiVersion"] = json!(self.api_version(version));
+        object["kind"] = json!(self.kind);
+        object
+    }
+
+    /// An item of a list in this version. As in the responses of the real server, items of built-in types have no `kind`.
+    pub(crate) fn list_item(&self, version: &str, object: &Value) -> Value {
+        let mut object = self.present(version, object);
+        if !self.custom
+            && let Some(fields) = object.as_object_mut()
+        {
+            fields.remove("apiVersion");
+            fields.remove("kind");
+        }
+        object
+    }
+
     pub(crate) fn is_service(&self) -> bool {
         self.group.is_empty() && self.kind == "Service"
     }
@@ -81,6 +101,20 @@ impl Resources {
         let built_in = [
             Resource::built_in("", "services", "Service", true, true),
             Resource::built_in("", "configmaps", "ConfigMap", true, false),
+            Resource::built_in(
+                "authentication.k8s.io",
+                "tokenreviews",
+                "TokenReview",
+                false,
+                false,
+            ),
+            Resource::built_in(
+                "authorization.k8s.io",
+                "subjectaccessreviews",
+                "SubjectAccessReview",
+                false,
+                false,
+            ),
             Resource::built_in("", "secrets", "Secret", true, false),
             Resource::built_in("", "events", "Event", true, false),
             Resource::built_in("", "endpoints", "Endpoints", true, false),

@@ -29,7 +29,21 @@ pub(crate) fn validate(
         ("", "ConfigMap" | "Secret") => immutable(object, before),
         ("" | "events.k8s.io", "Event") => event(object),
         ("coordination.k8s.io", "Lease") => lease(object),
+        ("rbac.authorization.k8s.io", "Role") => role(object),
         _ => Ok(()),
+    }
+}
+
+/// A role of a namespace has no rights outside of it.
+fn role(object: &Value) -> Result<(), String> {
+    let mut rules = items(&object["rules"]);
+    match rules.find(|(_, rule)| items(&rule["nonResourceURLs"]).next().is_some()) {
+        None => Ok(()),
+        Some((number, rule)) => Err(invalid(
+            &format!("rules[{number}].nonResourceURLs"),
+            &rule["nonResourceURLs"],
+            "namespaced rules cannot apply to non-resource URLs",
+        )),
     }
 }
 
