@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::events::EventRecorder;
 use super::object_cache::{ConfigStatus, ObjectCache, ObjectCounts, Update};
 use super::resource::{Kind, WatchTarget};
+use super::secret_watches::SecretWatches;
 use super::watch::{WatchEvent, Watches};
 use ferrolb_api::{Configuration, ConfigurationState, Watch};
 use ferrolb_node::events::{EventLog, configuration_loaded, configuration_refused};
@@ -28,6 +29,8 @@ use lb_adapter::model::Config;
 /// The watches of a cluster and the cache behind them.
 pub(super) struct Informer {
     watches: Watches,
+    /// The watches of Secrets. `None` if passwords are not needed.
+    secrets: Option<SecretWatches>,
     cache: ObjectCache,
     /// The kinds of objects that are part of the view.
     kinds: BTreeSet<Kind>,
@@ -49,8 +52,8 @@ pub(super) struct Settled {
 const MOST_ERRORS: usize = 20;
 
 impl Informer {
-    /// Starts to watch these targets, for a configuration in this namespace. `changed` is notified when the
-    /// [refused](Self::refused) resources change.
+    /// Starts to watch these targets, for a configuration in this namespace. Of Secrets, only those are watched that the configuration
+    /// refers to. `changed` is notified when the [refused](Self::refused) resources change.
     pub(super) fn new(
         client: Client,
         namespace: &str,
@@ -61,10 +64,15 @@ impl Informer {
         let kinds: BTreeSet<_> = targets.iter().map(|target| target.kind).collect();
         let cache = ObjectCache::new(namespace, kinds.iter().copied());
         let mut watches = Watches::new(client, changed, log.clone());
+        let mut secrets = None;
         for target in targets {
-            watches.watch(target);
+            if target.kind == Kind::Secret {
+                secrets = Some(SecretWatches::new(target));
+            } else {
+                watches.watch(target);
+            }
         }
-        Self { watches, cache, kinds, has_synced: false, loaded_at: None, log }
+        Self { watches, secrets, cache, kinds, has_synced: false, loaded_at: None, log }
     }
 
     /// Starts to watch a target that is not part of the view: [`has_synced`](Self::has_synced) does not wait for it, and the
@@ -98,11 +106,52 @@ impl Informer {
 
     /// Processes an event. Returns the update for the engine, if there is one.
     pub(super) fn take(&mut self, event: WatchEvent) -> Option<Update> {
+        if let Some(secrets) = &mut self.secrets {
+            match &event {
+                WatchEvent::LookedFor(Kind::Secret, name) => {
+                    secrets.note(name);
+                    return None;
+                }
+                // Not all Secrets, but one of them.
+                WatchEvent::Listed(Kind::Secret, _) => return None,
+                WatchEvent::Applied(Kind::Secret, object)
+                    if !secrets.is_watched(&object.name()) =>
+                {
+                    return None;
+                }
+                _ => {}
+            }
+        }
         self.cache.take(event)
+    }
+
+    /// Watches the Secrets that the configuration refers to. Returns false until all of them have been looked for.
+    fn settle_secrets(&mut self) -> bool {
+        let Some(secrets) = &mut self.secrets else { return true };
+        if !self.cache.has_references() {
+            return true;
+        }
+
+        if let Some(names) = self.cache.changed_secret_names() {
+            for deletion in secrets.follow(&names, &mut self.watches) {
+                self.cache.take(deletion);
+            }
+        }
+        if !secrets.are_complete() {
+            return false;
+        }
+        if !self.cache.has_listed(Kind::Secret) {
+            self.cache.take(WatchEvent::Listed(Kind::Secret, None));
+        }
+        true
     }
 
     /// Reads the configuration, and reports its new problems. Call this when no event is waiting.
     pub(super) fn settle(&mut self, events: &mut EventRecorder) -> Settled {
+        // A peer whose password is not known yet has no error.
+        if !self.settle_secrets() {
+            return Settled { config: None, has_new_status: false };
+        }
         let before = self.cache.config_status().clone();
         let config = self.cache.settle();
         self.cache.take_new_problems().report(events);

@@ -6,6 +6,7 @@
 //! surroundings             what they reach, and what reaches them
 //! informer                 the view of the cluster that both share
 //!   watch                  the watches, through outages
+//!   secret_watches         those of the Secrets that are referred to
 //!   object_tree            an object as it is read
 //!   object_cache           the configuration objects
 //!   watch_reader           the same view, from the lines of a watch
@@ -73,6 +74,7 @@ mod pool_status;
 mod reachability;
 mod reported_node;
 mod resource;
+mod secret_watches;
 mod service_bgp_status;
 mod service_status;
 mod service_status_writer;

@@ -20,6 +20,7 @@ use lb_adapter::config::Value;
 use lb_adapter::engine::{Change, Engine};
 use lb_adapter::manifest::{
     self, ApiObject, ConfigPresence, EffectiveObjects, Manifests, ObjectKey as _, UpdateResult,
+    secret_names,
 };
 use lb_adapter::model::{Config, Service, ServiceKey};
 
@@ -151,6 +152,18 @@ impl ObjectCache {
         !self.awaited.contains(&kind)
     }
 
+    /// Returns true if all resources of the configuration have been listed, but for the Secrets.
+    pub(super) fn has_references(&self) -> bool {
+        let mut kinds = Kind::CONFIGURATION.iter().filter(|kind| **kind != Kind::Secret);
+        kinds.all(|kind| !self.awaited.contains(kind))
+    }
+
+    /// Returns the names of the Secrets that the configuration refers to, if it has changed since it was last read.
+    pub(super) fn changed_secret_names(&self) -> Option<BTreeSet<String>> {
+        let names = self.configuration.iter().flat_map(|(id, tree)| secret_names(id, tree));
+        self.changed.then(|| names.collect())
+    }
+
     /// Returns the state of the configuration, as of the last [`settle`](Self::settle).
     pub(super) fn config_status(&self) -> &ConfigStatus {
         &self.status
@@ -212,6 +225,7 @@ impl ObjectCache {
                 self.awaited.remove(&kind);
                 None
             }
+            WatchEvent::LookedFor(..) => None,
         }
     }
 

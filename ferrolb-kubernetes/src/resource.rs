@@ -91,6 +91,8 @@ pub(super) struct WatchTarget {
     pub(super) kind: Kind,
     /// Only in this namespace.
     pub(super) namespace: Option<String>,
+    /// Only the object of this name.
+    pub(super) name: Option<String>,
     /// Only objects that these fields select.
     pub(super) fields: Option<String>,
     /// Only objects that these labels select.
@@ -100,7 +102,7 @@ pub(super) struct WatchTarget {
 impl WatchTarget {
     /// All objects of a resource.
     pub(super) fn all(kind: Kind) -> Self {
-        Self { kind, namespace: None, fields: None, labels: None }
+        Self { kind, namespace: None, name: None, fields: None, labels: None }
     }
 
     /// The objects in one namespace.
@@ -108,9 +110,22 @@ impl WatchTarget {
         Self { namespace: Some(namespace.to_owned()), ..Self::all(kind) }
     }
 
-    /// Only the object of this name.
+    /// Only the object of this name. A right with `resourceNames` is enough for that.
     pub(super) fn named(self, name: &str) -> Self {
-        self.with_fields(format!("metadata.name={name}"))
+        Self { name: Some(name.to_owned()), ..self }
+    }
+
+    /// Returns the name of the object, if this is a single one.
+    pub(super) fn object_name(&self) -> Option<ObjectName> {
+        let name = self.name.clone()?;
+        Some((self.namespace.clone().unwrap_or_default(), name))
+    }
+
+    /// Returns the field selector of the list and the watch.
+    pub(super) fn field_selector(&self) -> Option<String> {
+        let name = self.name.as_ref().map(|name| format!("metadata.name={name}"));
+        let terms: Vec<_> = name.into_iter().chain(self.fields.clone()).collect();
+        (!terms.is_empty()).then(|| terms.join(","))
     }
 
     /// Only the objects that these fields select.

@@ -1,4 +1,4 @@
-//! The watches: one task for each resource, which follows its objects at the API server, through outages.
+//! The watches: one task for each resource, or for a single object of one, which follows its objects at the API server, through outages.
 //!
 //! ```text
 //! list in pages, watch ──► WatchEvent::Applied, Deleted ... Listed ──► one queue
@@ -22,7 +22,7 @@ use futures_util::StreamExt as _;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 use super::object_tree::ObjectTree;
@@ -40,8 +40,10 @@ pub(super) enum WatchEvent {
     /// An object was deleted.
     Deleted(Kind, ObjectName),
     /// All objects of the resource have been listed, with these names. The first list comes without names, since no object
-    /// can be missing from it.
+    /// can be missing from it, and so does the list of a single object.
     Listed(Kind, Option<ListedNames>),
+    /// The object of this name has been looked for. If it exists and may be read, it has been [applied](Self::Applied).
+    LookedFor(Kind, ObjectName),
 }
 
 /// The names of the objects of a list, as `namespace/name`.
@@ -80,22 +82,27 @@ type Received = (Instant, WatchEvent);
 /// The number of restarts of watches, by the plural names of their resources.
 type Restarts = Arc<Mutex<BTreeMap<&'static str, u64>>>;
 
-/// The resources that the API server refuses to list or to watch, by their plural names, each with its reason.
+/// The resources that the API server refuses to list or to watch, by their plural names and the name of a single object, each with
+/// its reason.
 #[derive(Clone, Debug, Default)]
 struct RefusedResources {
-    reasons: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    reasons: Arc<Mutex<BTreeMap<RefusedKey, String>>>,
     changed: Arc<Notify>,
     log: EventLog,
 }
 
+/// The plural name of a resource, and the name of an object if only that one is watched.
+type RefusedKey = (&'static str, Option<String>);
+
 impl RefusedResources {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<RefusedKey, String>> {
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a refusal and its reason. Returns true if the reason is new.
-    fn insert(&self, resource: &'static str, why: &str) -> bool {
-        let before = self.lock().insert(resource, why.to_owned());
+    fn insert(&self, key: RefusedKey, why: &str) -> bool {
+        let resource = key.0;
+        let before = self.lock().insert(key, why.to_owned());
         let is_new = before.as_deref() != Some(why);
         if is_new {
             let text = format!("the API server refuses to list or to watch {resource}: {why}");
@@ -106,10 +113,10 @@ impl RefusedResources {
     }
 
     /// Notes that the API server no longer refuses a resource. Returns true if it did before.
-    fn remove(&self, resource: &'static str) -> bool {
-        let was_refused = self.lock().remove(resource).is_some();
+    fn remove(&self, key: &RefusedKey) -> bool {
+        let was_refused = self.lock().remove(key).is_some();
         if was_refused {
-            let text = format!("the API server no longer refuses {resource}");
+            let text = format!("the API server no longer refuses {}", key.0);
             self.log.record(NewEvent::info(EventKind::Watch, text));
             self.changed.notify_one();
         }
@@ -140,7 +147,8 @@ impl Watches {
 
     /// Returns the resources that the API server refuses to list or to watch, each with its reason.
     pub(super) fn refused(&self) -> BTreeMap<&'static str, String> {
-        self.refused.lock().clone()
+        let refused = self.refused.lock();
+        refused.iter().map(|((resource, _), why)| (*resource, why.clone())).collect()
     }
 
     /// Returns the number of restarts of watches, by the plural names of their resources.
@@ -148,8 +156,10 @@ impl Watches {
         self.restarts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Starts a watch.
-    pub(super) fn watch(&mut self, target: WatchTarget) {
+    /// Starts a watch, which the result stops.
+    pub(super) fn watch(&mut self, target: WatchTarget) -> AbortHandle {
+        // Watches that were stopped leave their results behind.
+        while self.tasks.try_join_next().is_some() {}
         let watch = ResourceWatch {
             target,
             client: self.client.clone(),
@@ -160,7 +170,12 @@ impl Watches {
             is_first: true,
             listing: None,
         };
-        self.tasks.spawn(watch.run());
+        self.tasks.spawn(watch.run())
+    }
+
+    /// Forgets that the API server refuses the object of a watch that was stopped.
+    pub(super) fn forget(&self, target: &WatchTarget) {
+        self.refused.remove(&(target.kind.plural(), target.name.clone()));
     }
 
     /// Waits for the next event. Cancel safe.
@@ -234,7 +249,11 @@ impl ResourceWatch {
                     tokio::time::sleep(ABSENT).await;
                 }
                 Err(error) => {
-                    self.note_failure(&error);
+                    let is_refused = self.note_failure(&error);
+                    // What needs this object must not hold up everything else.
+                    if is_refused && self.is_first && self.forward_search().await.is_err() {
+                        return;
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(PAUSE.1);
                 }
@@ -252,7 +271,7 @@ impl ResourceWatch {
 
     fn config(&self) -> watcher::Config {
         let mut config = watcher::Config::default().page_size(PAGE);
-        config.field_selector.clone_from(&self.target.fields);
+        config.field_selector = self.target.field_selector();
         config.label_selector.clone_from(&self.target.labels);
         config
     }
@@ -273,11 +292,24 @@ impl ResourceWatch {
             }
             Event::InitDone => {
                 self.is_first = false;
-                let listed = self.listing.take();
+                let mut listed = self.listing.take();
+                if let Some(name) = self.target.object_name() {
+                    // The list says nothing about other objects of the kind.
+                    if listed.take().is_some_and(|listed| !listed.contains(&name)) {
+                        self.send(WatchEvent::Deleted(kind, name)).await?;
+                    }
+                    self.forward_search().await?;
+                }
                 self.send(WatchEvent::Listed(kind, listed)).await
             }
             Event::Delete(object) => self.send(WatchEvent::Deleted(kind, object.name())).await,
         }
+    }
+
+    /// Passes on that the object has been looked for, if this is the watch of a single one.
+    async fn forward_search(&self) -> Result<(), QueueClosed> {
+        let Some(name) = self.target.object_name() else { return Ok(()) };
+        self.send(WatchEvent::LookedFor(self.target.kind, name)).await
     }
 
     /// Passes on an empty list, for an API that is not installed and so has no objects.
@@ -291,14 +323,15 @@ impl ResourceWatch {
     }
 
     /// Notes a failure, and warns if the API server refuses. The first failure is not worth a warning, since the API server
-    /// ends each watch from time to time.
-    fn note_failure(&mut self, error: &watcher::Error) {
+    /// ends each watch from time to time. Returns true if the API server refuses.
+    fn note_failure(&mut self, error: &watcher::Error) -> bool {
         self.count_restart();
         self.failures += 1;
         let resource = self.target.kind.plural();
 
-        match refusal(error).filter(|_| self.failures > 1) {
-            Some(why) if self.refused.insert(resource, &why) => {
+        let refusal = refusal(error).filter(|_| self.failures > 1);
+        match &refusal {
+            Some(why) if self.refused.insert(self.refused_key(), why) => {
                 tracing::warn!(
                     "the API server refuses to list or to watch {resource}, trying again: {why}"
                 );
@@ -307,12 +340,17 @@ impl ResourceWatch {
                 tracing::debug!(resource, error = causes(error), "restarting the watch");
             }
         }
+        refusal.is_some()
+    }
+
+    fn refused_key(&self) -> RefusedKey {
+        (self.target.kind.plural(), self.target.name.clone())
     }
 
     fn note_recovery(&mut self) {
         self.failures = 0;
-        let resource = self.target.kind.plural();
-        if self.refused.remove(resource) {
+        if self.refused.remove(&self.refused_key()) {
+            let resource = self.target.kind.plural();
             tracing::info!("the API server no longer refuses {resource}");
         }
     }

@@ -23,6 +23,7 @@ mod plugin;
 mod program;
 mod questions;
 mod real;
+mod secrets;
 mod speaker;
 mod statuses;
 mod transitions;

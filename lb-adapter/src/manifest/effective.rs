@@ -15,6 +15,7 @@ use super::manifests::Manifests;
 use super::options::Options;
 use super::parse::read_api_objects;
 use crate::config::tree::Value;
+use crate::config::yaml;
 use crate::config::{Diagnostic, Diagnostics, Severity, report};
 use crate::model::Config;
 
@@ -322,6 +323,25 @@ pub fn refers<K: ObjectKey>(key: &K, tree: &Value, other: &K, other_tree: &Value
     }
 }
 
+/// Returns the names of the Secrets that an object refers to, in the namespace of the configuration. It may be invalid otherwise.
+pub fn secret_names(key: &impl ObjectKey, tree: &Value) -> Vec<String> {
+    match key.kind() {
+        "BGPPeer" => {
+            let name = text_at(tree, &["passwordSecret", "name"]);
+            name.map(str::to_owned).into_iter().filter(|name| !name.is_empty()).collect()
+        }
+        CONFIG_MAP => {
+            let text = tree.get("data").and_then(|data| data.get("config")).and_then(Value::text);
+            let (documents, _) = yaml::documents(text.unwrap_or_default());
+            let peers = documents.iter().filter_map(|document| document.get("peers"));
+            let names = peers.flat_map(Value::items).filter_map(|peer| peer.get("password-secret"));
+            let names = names.filter_map(Value::text).filter(|name| !name.is_empty());
+            names.map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Returns the text under these keys of the spec.
 fn text_at<'a>(tree: &'a Value, keys: &[&str]) -> Option<&'a str> {
     let mut value = tree.get("spec")?;
@@ -349,7 +369,6 @@ const MOST_RECONSIDERED: usize = 50;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::yaml;
 
     #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
     struct PoolName(String);

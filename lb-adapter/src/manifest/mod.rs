@@ -31,8 +31,8 @@ mod service_places;
 mod values;
 
 pub use collector::ApiObject;
-pub use effective::refers;
 pub use effective::{ConfigPresence, EffectiveObjects, ObjectKey, UpdateResult};
+pub use effective::{refers, secret_names};
 pub use files::files;
 pub use files::{is_stdin, limited, load, shown};
 pub use manifests::{Manifests, Source};
