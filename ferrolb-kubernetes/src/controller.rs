@@ -51,7 +51,7 @@ pub async fn controller(options: ControllerOptions) -> Result<(), Error> {
     let client = client::connect(options.cluster.kubeconfig.as_ref()).await?;
     let identity = options.cluster.process(Program::Controller, None);
     reachability::record_in(identity.events());
-    let (_http, requests) = options.cluster.listen(&identity).await?;
+    let (_http, requests) = options.cluster.listen(&identity, &client).await?;
 
     run_controller(options, Surroundings { identity, client, requests, signals }).await;
     Ok(())

@@ -14,6 +14,9 @@
 //! resource                 the resources of the API
 //! client                   the connection to the API server
 //! reachability             the log lines about its outages
+//! https                    TLS for the HTTP port of a program
+//! access_review            the API server decides who may read that port
+//!   decision_cache         its latest decisions
 //! cluster_listing          a snapshot of the objects of a cluster, for commands
 //! cluster_overview         all nodes as they report, for `status --cluster`
 //! speaker_pod              a speaker, asked through the API server
@@ -48,6 +51,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access_review;
 mod announcement_events;
 mod announcer;
 mod client;
@@ -59,9 +63,11 @@ mod controller;
 mod controller_facts;
 mod dataplane;
 mod dataplane_events;
+mod decision_cache;
 mod drain;
 mod events;
 mod heartbeats;
+mod https;
 mod informer;
 mod node_conditions;
 mod node_status;
@@ -98,7 +104,8 @@ pub use dataplane::{
     CheckFuture, DataplaneNetwork, DataplaneOptions, HealthAnswer, HostNetwork, PerFamily,
     ProxyHealth, request_healthz,
 };
-pub use options::{ClusterOptions, ControllerOptions, OnExit, SpeakerOptions};
+pub use https::CertificateFiles;
+pub use options::{ClusterOptions, ControllerOptions, HttpAuth, OnExit, SpeakerOptions};
 pub use speaker::{run_speaker, speaker};
 pub use speaker_pod::{SpeakerAnswer, SpeakerPod};
 pub use surroundings::{NodeNetwork, Surroundings};

@@ -1,6 +1,7 @@
 //! The settings of the controller and the speaker, which the command line resolves.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferrolb_api::Program;
@@ -9,10 +10,13 @@ use ferrolb_node::api::Identity;
 use ferrolb_node::drain::DrainTimes;
 use ferrolb_node::http::{HttpServer, Listen, StatusRequest};
 use ferrolb_node::log::Log;
+use kube::Client;
 use tokio::sync::mpsc;
 
+use super::access_review::AccessReview;
 use super::dataplane::DataplaneOptions;
 use super::election::ElectionConfig;
+use super::https::{CertificateFiles, Tls};
 use super::resource::{Kind, WatchTarget};
 
 /// The settings that both programs share.
@@ -28,8 +32,12 @@ pub struct ClusterOptions {
     pub class: Option<String>,
     /// The name of this pod, or of the host.
     pub pod: Option<String>,
-    /// The places where the process answers.
+    /// The places where the process answers. [`certificate`](Self::certificate) and [`auth`](Self::auth) set the protection.
     pub listen: Listen,
+    /// The certificate of the TCP port, which is then HTTPS.
+    pub certificate: Option<CertificateFiles>,
+    /// The way in which readers of the TCP port get permission.
+    pub auth: HttpAuth,
     /// The log.
     pub log: Log,
 }
@@ -66,6 +74,17 @@ pub struct SpeakerOptions {
     pub heartbeat: Duration,
     /// The dataplane gate.
     pub dataplane: DataplaneOptions,
+}
+
+/// The way in which readers of the TCP port get permission.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "the command line maps every case")]
+pub enum HttpAuth {
+    /// Everyone who reaches the port may read.
+    #[default]
+    None,
+    /// The API server reviews the token of each request, and the rights of its owner.
+    Kubernetes,
 }
 
 /// The way in which sessions end when a signal ends the speaker.
@@ -105,8 +124,16 @@ impl ClusterOptions {
     pub(super) async fn listen(
         &self,
         process: &Identity,
+        client: &Client,
     ) -> Result<(HttpServer, mpsc::Receiver<StatusRequest>), Error> {
-        HttpServer::start(self.listen.clone(), process).await
+        let mut listen = self.listen.clone();
+        if let Some(files) = &self.certificate {
+            listen.protection.encryption = Some(Arc::new(Tls::load(files.clone())?));
+        }
+        if self.auth == HttpAuth::Kubernetes {
+            listen.protection.authorization = Some(Arc::new(AccessReview::new(client.clone())));
+        }
+        HttpServer::start(listen, process).await
     }
 }
 
@@ -129,6 +156,8 @@ impl ControllerOptions {
                 class: None,
                 pod: None,
                 listen: Listen::nowhere(),
+                certificate: None,
+                auth: HttpAuth::None,
                 log: Log::fixed("info"),
             },
             election: ElectionConfig {

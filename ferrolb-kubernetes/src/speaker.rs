@@ -51,7 +51,7 @@ pub async fn speaker(options: SpeakerOptions) -> Result<(), Error> {
     let client = client::connect(options.cluster.kubeconfig.as_ref()).await?;
     let identity = options.cluster.process(Program::Speaker, Some(&options.node));
     reachability::record_in(identity.events());
-    let (_http, requests) = options.cluster.listen(&identity).await?;
+    let (_http, requests) = options.cluster.listen(&identity, &client).await?;
 
     let surroundings = Surroundings { identity, client, requests, signals };
     // It is large, and would make all futures around it large.

@@ -2,7 +2,8 @@
 //!
 //! Owns the search for the pod and the requests to it. They use the pod's `proxy` subresource, with which the API server sends a
 //! request to the pod's address. It only reads, and needs the right to `get` on `pods/proxy`. A port-forward would not reach a
-//! speaker, which listens at its node's address rather than on loopback.
+//! speaker, which listens at its node's address rather than on loopback. The API server removes the token from a request, so that
+//! a speaker that wants one cannot be asked this way.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -28,7 +29,14 @@ pub struct SpeakerPod {
     node: String,
     namespace: String,
     name: String,
+    endpoint: Endpoint,
+}
+
+/// The HTTP server of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Endpoint {
     port: i32,
+    is_https: bool,
 }
 
 /// The answer of a speaker.
@@ -77,7 +85,7 @@ impl SpeakerPod {
             node: node.unwrap_or_default().to_owned(),
             namespace,
             name: pod.metadata.name.clone().unwrap_or_default(),
-            port: port_of(pod),
+            endpoint: Endpoint::of(pod),
         })
     }
 
@@ -88,8 +96,9 @@ impl SpeakerPod {
     /// The API server or the speaker cannot be reached, the API server refuses the request, or the answer has more than `limit`
     /// octets.
     pub async fn get(&self, path: &str, limit: usize) -> Result<SpeakerAnswer, Error> {
-        let Self { namespace, name, port, .. } = self;
-        let uri = format!("/api/v1/namespaces/{namespace}/pods/{name}:{port}/proxy{path}");
+        let Self { namespace, name, endpoint: Endpoint { port, is_https }, .. } = self;
+        let scheme = if *is_https { "https:" } else { "" };
+        let uri = format!("/api/v1/namespaces/{namespace}/pods/{scheme}{name}:{port}/proxy{path}");
         let request = Request::get(uri).header(header::ACCEPT, "application/json");
         let request = request.body(Body::empty()).map_err(Error::new)?;
 
@@ -104,6 +113,11 @@ impl SpeakerPod {
         let body = body.map_err(Error::new)?;
         match refusal(status, &body) {
             Some(reason) => Err(Error::new(format!("the API server says: {reason}"))),
+            // The API server has removed the token from the request.
+            None if status == StatusCode::UNAUTHORIZED => Err(Error::new(format!(
+                "it wants a token (--http-auth=kubernetes), and the API server passes none on: use \
+                 `kubectl -n {namespace} exec {name} -- /ferrolb` with the same command and without --node"
+            ))),
             None => Ok(SpeakerAnswer { status: status.as_u16(), body }),
         }
     }
@@ -141,12 +155,19 @@ fn node_of(pod: &Pod) -> Option<&str> {
     pod.spec.as_ref()?.node_name.as_deref()
 }
 
-/// Returns the port of the speaker's HTTP server, by its name in the manifests.
-fn port_of(pod: &Pod) -> i32 {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    let mut ports = containers.flat_map(|container| container.ports.iter().flatten());
-    let http = ports.find(|port| port.name.as_deref() == Some("http"));
-    http.map_or(DEFAULT_PORT, |port| port.container_port)
+impl Endpoint {
+    /// Finds the port by its name in the manifests, and the scheme by the probe of the kubelet.
+    fn of(pod: &Pod) -> Self {
+        let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+        let mut served = containers.filter_map(|container| {
+            let mut ports = container.ports.iter().flatten();
+            let http = ports.find(|port| port.name.as_deref() == Some("http"))?;
+            let probe = container.liveness_probe.as_ref().and_then(|it| it.http_get.as_ref());
+            let is_https = probe.and_then(|it| it.scheme.as_deref()) == Some("HTTPS");
+            Some(Self { port: http.container_port, is_https })
+        });
+        served.next().unwrap_or(Self { port: DEFAULT_PORT, is_https: false })
+    }
 }
 
 /// Returns the reason of a response that is the API server's own rather than the speaker's.
@@ -171,8 +192,8 @@ impl Eq for SpeakerPod {}
 
 impl fmt::Debug for SpeakerPod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { namespace, name, port, .. } = self;
-        write!(f, "SpeakerPod({namespace}/{name}:{port})")
+        let Self { namespace, name, endpoint, .. } = self;
+        write!(f, "SpeakerPod({namespace}/{name}:{})", endpoint.port)
     }
 }
 
@@ -197,16 +218,25 @@ mod tests {
 
     #[test]
     fn the_port_is_the_one_that_the_manifests_name_http() {
-        let pod = |ports: Value| -> Pod {
+        let pod = |ports: Value, scheme: Value| -> Pod {
             serde_json::from_value(json!({"spec": {"containers": [
-                {"name": "sidecar"}, {"name": "speaker", "ports": ports},
+                {"name": "sidecar"}, {"name": "speaker", "ports": ports,
+                    "livenessProbe": {"httpGet": {"path": "/livez", "port": "http", "scheme": scheme}}},
             ]}}))
             .unwrap()
         };
-        let other = json!({"name": "other", "containerPort": 1});
-        assert_eq!(port_of(&pod(json!([other, {"name": "http", "containerPort": 7473}]))), 7473);
-        assert_eq!(port_of(&pod(json!([other]))), DEFAULT_PORT);
-        assert_eq!(port_of(&Pod::default()), DEFAULT_PORT);
+        let (other, http) = (
+            json!({"name": "other", "containerPort": 1}),
+            json!({"name": "http", "containerPort": 7473}),
+        );
+        let of = |ports, scheme| Endpoint::of(&pod(ports, scheme));
+        let found = of(json!([other, http]), Value::Null);
+        assert_eq!(found, Endpoint { port: 7473, is_https: false });
+        let found = of(json!([http]), json!("HTTPS"));
+        assert_eq!(found, Endpoint { port: 7473, is_https: true });
+        let default = Endpoint { port: DEFAULT_PORT, is_https: false };
+        assert_eq!(of(json!([other]), Value::Null), default);
+        assert_eq!(Endpoint::of(&Pod::default()), default);
     }
 
     #[test]

@@ -86,7 +86,7 @@ fn run_command(command: Command, log: Log, problems: Problems) -> Result<(), Fai
         }
         #[cfg(feature = "kubernetes")]
         Command::Speaker(args) => {
-            let mut options = args.options();
+            let mut options = args.options()?;
             options.cluster.log = log;
             runtime.block_on(kubernetes::speaker(options)).map_err(Failure::from)
         }

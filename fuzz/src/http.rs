@@ -6,7 +6,7 @@ use std::time::Duration;
 use ferrolb_api::{Configuration, ConfigurationState, Program};
 use ferrolb_node::actions::Controls;
 use ferrolb_node::api::{Identity, Process, answer};
-use ferrolb_node::http::{Accept, Access, HttpServer, next_request};
+use ferrolb_node::http::{Accept, HttpServer, Paths, next_request};
 use ferrolb_node::log::Log;
 use ferrolb_node::sessions::Sessions;
 use lb_adapter::engine::Engine;
@@ -28,16 +28,16 @@ const CLOSED_BY: Duration = Duration::from_secs(60);
 pub fn check(input: &[u8]) {
     let mut input = Input::new(input);
     let how = input.octet();
-    let access = if is_set(how, 0) { Access::Act } else { Access::Read };
-    let received = memory::run(exchange(access, how, input.rest()));
+    let paths = if is_set(how, 0) { Paths::All } else { Paths::Read };
+    let received = memory::run(exchange(paths, how, input.rest()));
     judge(&received);
 }
 
 /// Sends octets to a server, and returns all that it answers.
-async fn exchange(access: Access, how: u8, octets: &[u8]) -> Vec<u8> {
+async fn exchange(paths: Paths, how: u8, octets: &[u8]) -> Vec<u8> {
     let identity = Identity::new(Program::Speaker, Some("n1".to_owned()), Log::fixed("info"));
     let (client, stream) = duplex(BUFFER);
-    let (server, mut requests) = HttpServer::on(OneStream::new(stream), access, &identity);
+    let (server, mut requests) = HttpServer::on(OneStream::new(stream), paths, &identity);
     let mut process = Fixed::new(identity);
     let main_loop = async {
         loop {
@@ -165,14 +165,22 @@ impl OneStream {
 }
 
 impl Accept for OneStream {
+    type Connection = DuplexStream;
     type Stream = DuplexStream;
 
-    async fn accept_stream(&self) -> std::io::Result<DuplexStream> {
+    async fn accept_connection(&self) -> std::io::Result<DuplexStream> {
         let stream = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         match stream {
             Some(stream) => Ok(stream),
             None => std::future::pending().await,
         }
+    }
+
+    fn open(
+        &self,
+        connection: DuplexStream,
+    ) -> impl Future<Output = std::io::Result<DuplexStream>> + Send + 'static {
+        std::future::ready(Ok(connection))
     }
 }
 

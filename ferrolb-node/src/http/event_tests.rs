@@ -22,14 +22,14 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
 async fn listen() -> (HttpServer, EventLog) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let log = EventLog::new();
-    let (server, mut requests) = HttpServer::serve(
-        Some(listener),
-        None,
-        Vec::new(),
-        log.clone(),
-        RecentLines::default(),
-        LIMITS,
-    );
+    let listeners = Listeners {
+        tcp: Some(listener),
+        socket: None,
+        allowed_hosts: Vec::new(),
+        protection: Protection::default(),
+    };
+    let (server, mut requests) =
+        HttpServer::serve(listeners, log.clone(), RecentLines::default(), LIMITS);
     tokio::spawn(async move {
         loop {
             if let StatusRequest::Live(reply) = next_request(&mut requests).await {

@@ -2,6 +2,7 @@
 //!
 //! Owns what happens if an address or a socket is in use. [`super::serve`] serves the connections.
 
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
+use super::protection::Protection;
 use super::socket::SocketFile;
 use crate::Error;
 
@@ -22,12 +24,19 @@ pub struct Listen {
     pub socket: SocketListen,
     /// The names, besides IP addresses and `localhost`, that a request over TCP may have in `Host`.
     pub allowed_hosts: Vec<String>,
+    /// The protection of the address.
+    pub protection: Protection,
 }
 
 impl Listen {
     /// Returns no place at all.
     pub fn nowhere() -> Self {
-        Self { tcp: TcpListen::Off, socket: SocketListen::Off, allowed_hosts: Vec::new() }
+        Self {
+            tcp: TcpListen::Off,
+            socket: SocketListen::Off,
+            allowed_hosts: Vec::new(),
+            protection: Protection::default(),
+        }
     }
 }
 
@@ -125,7 +134,9 @@ impl SocketListen {
 
 /// A listener whose connections are served.
 pub trait Accept {
-    /// A connection of it.
+    /// A connection as it arrives.
+    type Connection: Send + 'static;
+    /// The octets of a connection.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
     /// Waits for a connection. Cancel safe.
@@ -133,21 +144,47 @@ pub trait Accept {
     /// # Errors
     ///
     /// No connection could be accepted. The next one may be.
-    fn accept_stream(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    fn accept_connection(&self) -> impl Future<Output = io::Result<Self::Connection>> + Send;
+
+    /// Makes a connection ready for requests. A client may take its time for that.
+    ///
+    /// # Errors
+    ///
+    /// The connection cannot be used.
+    fn open(
+        &self,
+        connection: Self::Connection,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
 }
 
 impl Accept for TcpListener {
+    type Connection = TcpStream;
     type Stream = TcpStream;
 
-    async fn accept_stream(&self) -> io::Result<TcpStream> {
+    async fn accept_connection(&self) -> io::Result<TcpStream> {
         Ok(self.accept().await?.0)
+    }
+
+    fn open(
+        &self,
+        connection: TcpStream,
+    ) -> impl Future<Output = io::Result<TcpStream>> + Send + 'static {
+        ready(Ok(connection))
     }
 }
 
 impl Accept for UnixListener {
+    type Connection = UnixStream;
     type Stream = UnixStream;
 
-    async fn accept_stream(&self) -> io::Result<UnixStream> {
+    async fn accept_connection(&self) -> io::Result<UnixStream> {
         Ok(self.accept().await?.0)
+    }
+
+    fn open(
+        &self,
+        connection: UnixStream,
+    ) -> impl Future<Output = io::Result<UnixStream>> + Send + 'static {
+        ready(Ok(connection))
     }
 }

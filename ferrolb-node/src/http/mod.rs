@@ -16,6 +16,7 @@ mod listener;
 mod log;
 mod looking_glass;
 mod parameters;
+mod protection;
 mod serve;
 mod socket;
 mod streaming;
@@ -46,9 +47,11 @@ use crate::{metrics, page};
 use lb_adapter::recording::ProcessSnapshot;
 
 use guard::AllowedHosts;
+use protection::EncryptedListener;
 use serve::{ConnectionLimits, serve};
 
 pub use listener::{Accept, Listen, SocketListen, TcpListen};
+pub use protection::{Access, Authorization, BoxedStream, ByteStream, Encryption, Protection};
 pub use socket::{SocketFile, socket_directories, sockets};
 
 /// A request to the main loop, with the channel for its reply.
@@ -72,11 +75,11 @@ pub enum StatusRequest {
 /// The paths that the clients of a listener may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a listener is for one of these")]
-pub enum Access {
+pub enum Paths {
     /// Those that change nothing, as over TCP. A request must have an allowed name in `Host`.
     Read,
     /// All, as over the Unix socket.
-    Act,
+    All,
 }
 
 /// The HTTP server of a process. Dropping it closes the listeners and removes the socket.
@@ -112,15 +115,20 @@ impl HttpServer {
         listen: Listen,
         identity: &Identity,
     ) -> Result<(Self, mpsc::Receiver<StatusRequest>), Error> {
-        let tcp = listen.tcp.open().await?;
-        let socket = listen.socket.open().await?;
+        let is_encrypted = listen.protection.encryption.is_some();
+        let listeners = Listeners {
+            tcp: listen.tcp.open().await?,
+            socket: listen.socket.open().await?,
+            allowed_hosts: listen.allowed_hosts,
+            protection: listen.protection,
+        };
         let (events, log) = (identity.events().clone(), identity.log().recent().clone());
-        let limits = ConnectionLimits::of_process();
         let (server, receiver) =
-            Self::serve(tcp, socket, listen.allowed_hosts, events, log, limits);
+            Self::serve(listeners, events, log, ConnectionLimits::of_process());
 
         if let Some(address) = server.address {
-            tracing::info!(%address, "serving health checks and metrics, and answers");
+            let scheme = if is_encrypted { "https" } else { "http" };
+            tracing::info!(%address, scheme, "serving health checks and metrics, and answers");
         }
         if let Some(socket) = server.socket() {
             tracing::info!(socket = %socket.display(), "serving commands");
@@ -129,23 +137,29 @@ impl HttpServer {
     }
 
     fn serve(
-        tcp: Option<TcpListener>,
-        socket: Option<(SocketFile, UnixListener)>,
-        allowed_hosts: Vec<String>,
+        listeners: Listeners,
         events: EventLog,
         log: RecentLines,
         limits: ConnectionLimits,
     ) -> (Self, mpsc::Receiver<StatusRequest>) {
         let (state, receiver) = ServerState::new(events, log);
         let mut server = Self { address: None, socket: None, tasks: Vec::new() };
-        if let Some(listener) = tcp {
+        if let Some(listener) = listeners.tcp {
             server.address = listener.local_addr().ok();
-            let router = router(Access::Read, allowed_hosts, state.clone());
-            server.tasks.push(tokio::spawn(serve(listener, router, limits)));
+            let Protection { encryption, authorization } = listeners.protection;
+            let router =
+                reading_router(listeners.allowed_hosts, authorization).with_state(state.clone());
+            server.tasks.push(match encryption {
+                None => tokio::spawn(serve(listener, router, limits)),
+                Some(encryption) => {
+                    let listener = EncryptedListener { tcp: listener, encryption };
+                    tokio::spawn(serve(listener, router, limits))
+                }
+            });
         }
-        if let Some((file, listener)) = socket {
+        if let Some((file, listener)) = listeners.socket {
             server.socket = Some(file);
-            let router = router(Access::Act, Vec::new(), state);
+            let router = acting_router().with_state(state);
             server.tasks.push(tokio::spawn(serve(listener, router, limits)));
         }
         (server, receiver)
@@ -154,13 +168,16 @@ impl HttpServer {
     /// Serves the connections of another listener, such as one in memory, and passes requests on to the receiver.
     pub fn on(
         listener: impl Accept + Send + Sync + 'static,
-        access: Access,
+        paths: Paths,
         identity: &Identity,
     ) -> (Self, mpsc::Receiver<StatusRequest>) {
         let (events, log) = (identity.events().clone(), identity.log().recent().clone());
         let (state, receiver) = ServerState::new(events, log);
-        let serving =
-            serve(listener, router(access, Vec::new(), state), ConnectionLimits::of_process());
+        let router = match paths {
+            Paths::Read => reading_router(Vec::new(), None),
+            Paths::All => acting_router(),
+        };
+        let serving = serve(listener, router.with_state(state), ConnectionLimits::of_process());
         let server = Self { address: None, socket: None, tasks: vec![tokio::spawn(serving)] };
         (server, receiver)
     }
@@ -176,6 +193,14 @@ impl HttpServer {
     }
 }
 
+/// The open listeners of a server, and the rules for the one over TCP.
+struct Listeners {
+    tcp: Option<TcpListener>,
+    socket: Option<(SocketFile, UnixListener)>,
+    allowed_hosts: Vec<String>,
+    protection: Protection,
+}
+
 impl Drop for HttpServer {
     fn drop(&mut self) {
         for task in &self.tasks {
@@ -184,16 +209,22 @@ impl Drop for HttpServer {
     }
 }
 
-/// Returns the paths of a listener. `allowed_hosts` is for those that only read.
-fn router(access: Access, allowed_hosts: Vec<String>, state: ServerState) -> Router {
-    let router = match access {
-        Access::Read => {
-            let guard = from_fn_with_state(AllowedHosts::from(allowed_hosts), guard::check);
-            read_only().layer(guard)
-        }
-        Access::Act => read_only().merge(log::router()).merge(actions::router()),
-    };
-    router.with_state(state)
+/// Returns the paths over TCP, with the checks that a request must pass.
+fn reading_router(
+    allowed_hosts: Vec<String>,
+    authorization: Option<Arc<dyn Authorization>>,
+) -> Router<ServerState> {
+    let mut router = read_only();
+    if let Some(authorization) = authorization {
+        router = router.layer(from_fn_with_state(authorization, protection::check));
+    }
+    // The layer that is added last is the first to see a request.
+    router.layer(from_fn_with_state(AllowedHosts::from(allowed_hosts), guard::check))
+}
+
+/// Returns the paths over the Unix socket.
+fn acting_router() -> Router<ServerState> {
+    read_only().merge(log::router()).merge(actions::router())
 }
 
 /// Returns the paths that change nothing.

@@ -29,7 +29,7 @@ use crate::descriptors;
 pub(super) struct ConnectionLimits {
     /// The number of connections.
     pub(super) connections: usize,
-    /// The time for the head of a request, and for a connection to send its next request.
+    /// The time for a handshake, for the head of a request, and for a connection to send its next request.
     pub(super) head: Duration,
     /// The time during which a connection may send requests.
     pub(super) lifetime: Duration,
@@ -59,11 +59,11 @@ pub(super) async fn serve(listener: impl Accept, router: Router, limits: Connect
     let mut oldest_first: VecDeque<(AbortHandle, Streaming)> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept_stream() => accepted,
+            accepted = listener.accept_connection() => accepted,
             Some(_) = tasks.join_next() => continue,
         };
-        let stream = match accepted {
-            Ok(stream) => stream,
+        let connection = match accepted {
+            Ok(connection) => connection,
             Err(error) if is_persistent(&error) => {
                 tracing::debug!(%error, "cannot accept an HTTP connection");
                 sleep(ACCEPT_BACKOFF).await;
@@ -84,19 +84,29 @@ pub(super) async fn serve(listener: impl Accept, router: Router, limits: Connect
         }
 
         let streaming = Streaming::new(limits.unread_stream / 3);
-        let serving = serve_connection(stream, router.clone(), streaming.clone(), limits);
+        let opening = listener.open(connection);
+        let serving = serve_connection(opening, router.clone(), streaming.clone(), limits);
         oldest_first.push_back((tasks.spawn(serving), streaming));
     }
 }
 
 async fn serve_connection<S>(
-    stream: S,
+    opening: impl Future<Output = io::Result<S>>,
     router: Router,
     streaming: Streaming,
     limits: ConnectionLimits,
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let stream = match timeout(limits.head, opening).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "an HTTP connection failed");
+            return;
+        }
+        Err(_) => return,
+    };
+
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(BUFFER);
     let (router, extension) = (TowerToHyperService::new(router), streaming.clone());

@@ -31,14 +31,14 @@ async fn listen_also(
     socket: Option<(SocketFile, UnixListener)>,
 ) -> HttpServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (server, mut requests) = HttpServer::serve(
-        Some(listener),
+    let listeners = Listeners {
+        tcp: Some(listener),
         socket,
-        Vec::new(),
-        EventLog::new(),
-        RecentLines::default(),
-        limits,
-    );
+        allowed_hosts: Vec::new(),
+        protection: Protection::default(),
+    };
+    let (server, mut requests) =
+        HttpServer::serve(listeners, EventLog::new(), RecentLines::default(), limits);
     let metrics = "m 1\n".repeat(LARGE / 4);
     tokio::spawn(async move {
         loop {

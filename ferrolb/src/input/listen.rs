@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use ferrolb_node::http::{Listen, SocketListen, TcpListen};
+use ferrolb_node::http::{Listen, Protection, SocketListen, TcpListen};
 
 /// Where a process answers over HTTP.
 #[derive(Clone, Debug, Args)]
@@ -77,7 +77,13 @@ impl SocketArgs {
             Some(path) if path.as_os_str() == OFF => SocketListen::Off,
             Some(path) => SocketListen::Given(path.clone()),
         };
-        Listen { tcp, socket, allowed_hosts: self.allow_host.clone() }
+        Listen {
+            tcp,
+            socket,
+            allowed_hosts: self.allow_host.clone(),
+            // The programs of a cluster add it.
+            protection: Protection::default(),
+        }
     }
 }
 

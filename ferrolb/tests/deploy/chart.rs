@@ -46,6 +46,10 @@ fn the_values_match_their_schema_which_rejects_mistakes() {
         ("/controller/replicas", json!(0)),
         ("/controller/image/pullPolicy", json!("Sometimes")),
         ("/crds", json!({"enable": true})),
+        // Tokens must not cross the network in clear text.
+        ("/http/auth", json!("kubernetes")),
+        // The checks of a node's dataplane need its network.
+        ("/speaker/hostNetwork", json!(false)),
     ] {
         let mut values = values.clone();
         *values.pointer_mut(pointer).unwrap() = wrong;
@@ -103,12 +107,14 @@ fn every_block_of_a_template_is_closed() {
 }
 
 #[test]
-fn monitoring_is_off_by_default() {
+fn additions_are_off_by_default() {
     let values = documents(VALUES).remove(0);
     for name in ["podMonitor", "prometheusRule", "dashboard"] {
         assert_eq!(values["prometheus"][name]["enabled"], false, "{name}");
     }
     assert_eq!(values["speaker"]["unnumbered"], false);
+    assert_eq!(values["networkpolicies"]["enabled"], false);
+    assert_eq!(values["http"]["auth"], "none");
     assert_eq!(values["crds"]["enabled"], true);
 }
 
@@ -124,8 +130,8 @@ fn the_charts_pods_are_as_restricted_as_the_manifests() {
             "runAsNonRoot: true",
             "runAsUser: 65534",
             "type: RuntimeDefault",
-            "httpGet: {path: /livez, port: http}",
-            "httpGet: {path: /readyz, port: http}",
+            "httpGet: {path: /livez, port: http{{",
+            "httpGet: {path: /readyz, port: http{{",
         ] {
             assert!(template.contains(line), "{name}: {line}");
         }

@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use ferrolb::cli::Command as Subcommand;
+use ferrolb::commands::kubernetes::HttpAuth;
 use serde_json::{Value, json};
 
 use crate::arguments::{arguments, parse as parse_arguments};
@@ -44,13 +45,18 @@ fn everything() -> Value {
     json!({
         "loadBalancerClass": "example.com/lb",
         "configMap": "metallb",
+        "rbac": {"passwordSecrets": ["tor1", "tor2"]},
         "imagePullSecrets": [{"name": "registry"}],
         "prometheus": {
             "metricsPort": 9120,
-            "podMonitor": {"enabled": true, "additionalLabels": {"release": "a"}},
+            "podMonitor": {"enabled": true, "additionalLabels": {"release": "a"},
+                "tlsConfig": {"insecureSkipVerify": true}},
             "prometheusRule": {"enabled": true, "additionalLabels": {"release": "a"}},
             "dashboard": {"enabled": true},
         },
+        "tls": {"controllerMetricsTLSSecret": "tls-c", "speakerMetricsTLSSecret": "tls-s"},
+        "http": {"auth": "kubernetes"},
+        "networkpolicies": {"enabled": true, "defaultDeny": true, "apiPort": 443},
         "controller": {
             "replicas": 3,
             "logLevel": "debug",
@@ -65,6 +71,8 @@ fn everything() -> Value {
             "logLevel": "info,bgp_session=debug",
             "ignoreExcludeLB": true,
             "tolerateMaster": false,
+            "hostNetwork": false,
+            "bindAddress": "127.0.0.1",
             "unnumbered": true,
             "onExit": "restart",
             "drain": {"marked": "1s", "withdrawn": "2s", "annotation": "a/b", "taint": "c/d"},
@@ -150,7 +158,17 @@ fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
     assert_eq!(args.drain.drain_marked.as_secs() + args.drain.drain_withdrawn.as_secs(), 3);
     assert!(args.ignore_exclude_lb);
 
+    assert_eq!(args.cluster.http_auth, HttpAuth::Kubernetes);
+    assert!(args.cluster.tls_cert_file.is_some() && args.cluster.tls_private_key_file.is_some());
+
     let pod = &set["spec"]["template"]["spec"];
+    assert_eq!(pod["hostNetwork"], Value::Null);
+    let probe = &pod["containers"][0]["livenessProbe"]["httpGet"];
+    let expected =
+        json!({"path": "/livez", "port": "http", "scheme": "HTTPS", "host": "127.0.0.1"});
+    assert_eq!(*probe, expected);
+    let policies = rendered.iter().filter(|object| object["kind"] == "NetworkPolicy");
+    assert_eq!(policies.count(), 3);
     assert_eq!(pod["tolerations"], Value::Null);
     assert_eq!(pod["securityContext"]["runAsUser"], 0);
     let capabilities = &pod["containers"][0]["securityContext"]["capabilities"];
@@ -178,6 +196,8 @@ fn helm_rejects_values_that_the_schema_rejects() {
         json!({"speaker": {"drain": {"marked": "soon"}}}),
         json!({"speaker": {"onexit": "drain"}}),
         json!({"crds": {"enable": true}}),
+        json!({"http": {"auth": "kubernetes"}}),
+        json!({"speaker": {"hostNetwork": false}}),
     ] {
         let Some(rendered) = render(&wrong) else { return };
         let error = rendered.err().unwrap_or_else(|| panic!("{wrong} is taken"));

@@ -8,5 +8,7 @@ mod krew;
 mod kustomize;
 mod manifests;
 mod monitoring;
+mod network_policies;
+mod pod_security;
 mod pods;
 mod resources;

@@ -118,8 +118,10 @@ impl Cluster {
             Some(server) => server.kubeconfig(&account).into_os_string(),
             None => real_server().expect("a server").into_os_string(),
         };
-        let mut arguments: Vec<OsString> =
-            vec![program.into(), "--kubeconfig".into(), kubeconfig, "--port=0".into()];
+        let mut arguments: Vec<OsString> = vec![program.into(), "--kubeconfig".into(), kubeconfig];
+        if !more.iter().any(|it| it.starts_with("--port=")) {
+            arguments.push("--port=0".into());
+        }
         if !more.contains(&"--socket") {
             arguments.push("--socket=off".into());
         }

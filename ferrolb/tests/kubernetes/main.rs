@@ -16,6 +16,7 @@ mod controller;
 mod crowd;
 mod dataplane;
 mod guide;
+mod https;
 mod migration;
 mod operator;
 mod outage;

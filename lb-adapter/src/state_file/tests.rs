@@ -50,7 +50,7 @@ fn saved_addresses_are_loaded() {
 
 #[test]
 fn the_file_is_readable_json() {
-    let text = super::text(&held(&[("smtp", &["172.22.35.70"])])).unwrap();
+    let text = text(&held(&[("smtp", &["172.22.35.70"])])).unwrap();
     let expected = r#"{
   "version": 1,
   "services": [
@@ -75,7 +75,7 @@ fn a_missing_file_contains_no_addresses() {
 #[test]
 fn a_file_truncated_at_any_length_is_an_error() {
     let test = TestDirectory::new();
-    let whole = super::text(&held(&[("smtp", &["172.22.35.70"])])).unwrap();
+    let whole = text(&held(&[("smtp", &["172.22.35.70"])])).unwrap();
     for length in 0..whole.trim_end().len() {
         let error = test.error(&whole[..length]);
         assert!(error.starts_with("expected JSON as ferrolb writes it, version 1: "));
@@ -178,7 +178,7 @@ proptest! {
             .into_iter()
             .map(|((namespace, name), addresses)| (ServiceKey::new(namespace, name), addresses))
             .collect();
-        prop_assert_eq!(parse(&super::text(&held).unwrap()).ok(), Some(held));
+        prop_assert_eq!(parse(&text(&held).unwrap()).ok(), Some(held));
     }
 
     #[test]

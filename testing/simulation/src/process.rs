@@ -12,8 +12,8 @@ use std::time::Duration;
 use ferrolb_api::Program;
 use ferrolb_kubernetes::election::ElectionConfig;
 use ferrolb_kubernetes::{
-    ClusterOptions, ControllerOptions, DataplaneOptions, NodeNetwork, OnExit, SpeakerOptions,
-    Surroundings, run_controller, run_speaker,
+    ClusterOptions, ControllerOptions, DataplaneOptions, HttpAuth, NodeNetwork, OnExit,
+    SpeakerOptions, Surroundings, run_controller, run_speaker,
 };
 use ferrolb_node::api::Identity;
 use ferrolb_node::drain::DrainTimes;
@@ -178,6 +178,8 @@ fn cluster_options(who: Who) -> ClusterOptions {
         class: None,
         pod: Some(who.to_string()),
         listen: Listen::nowhere(),
+        certificate: None,
+        auth: HttpAuth::None,
         log: Log::fixed("info"),
     }
 }

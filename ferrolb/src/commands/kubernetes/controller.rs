@@ -56,13 +56,13 @@ impl ControllerArgs {
     ///
     /// # Errors
     ///
-    /// The times of the election are not in order.
+    /// The times of the election are not in order, or tokens would cross the network in clear text.
     pub fn options(&self) -> Result<ControllerOptions, Failure> {
         let election = self.election()?;
         self.log_unused();
 
         Ok(ControllerOptions {
-            cluster: self.cluster.options(IpAddr::V4(Ipv4Addr::UNSPECIFIED), "controller"),
+            cluster: self.cluster.options(IpAddr::V4(Ipv4Addr::UNSPECIFIED), "controller")?,
             election,
             pool_grace_period: self.pool_grace_period,
         })

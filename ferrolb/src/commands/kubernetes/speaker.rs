@@ -9,6 +9,7 @@ use ferrolb_kubernetes::{self as kubernetes, DataplaneOptions, SpeakerOptions};
 use lb_adapter::model;
 
 use super::KubernetesArgs;
+use crate::Failure;
 use crate::input::{DrainArgs, parse_duration};
 
 /// Arguments of `ferrolb speaker`.
@@ -60,12 +61,16 @@ pub struct SpeakerArgs {
 impl SpeakerArgs {
     /// Returns the options, and logs the arguments that have no effect. Unless an address is given, probes and metrics
     /// are at the host's loopback address.
-    pub fn options(&self) -> SpeakerOptions {
+    ///
+    /// # Errors
+    ///
+    /// Tokens would cross the network in clear text.
+    pub fn options(&self) -> Result<SpeakerOptions, Failure> {
         self.log_unused();
 
         let default_address = self.host.0.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        SpeakerOptions {
-            cluster: self.cluster.options(default_address, &self.node_name),
+        Ok(SpeakerOptions {
+            cluster: self.cluster.options(default_address, &self.node_name)?,
             node: self.node_name.clone(),
             ignore_exclude_label: self.ignore_exclude_lb,
             on_exit: self.on_exit.into(),
@@ -78,7 +83,7 @@ impl SpeakerArgs {
                 delay: self.dataplane_delay,
                 kube_proxy_port: self.kube_proxy_health_port,
             },
-        }
+        })
     }
 
     fn log_unused(&self) {

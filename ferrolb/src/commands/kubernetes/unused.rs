@@ -10,8 +10,6 @@ pub(super) struct UnusedArgs {
     #[arg(long, hide = true)]
     pprof_bind_address: Option<String>,
     #[arg(long, hide = true)]
-    metrics_cert_dir: Option<String>,
-    #[arg(long, hide = true)]
     tls_min_version: Option<String>,
     #[arg(long, hide = true)]
     tls_cipher_suites: Option<String>,
@@ -25,7 +23,6 @@ impl UnusedArgs {
         let common = [
             ("--health-probe-port", self.health_probe_port.is_some()),
             ("--pprof-bind-address", self.pprof_bind_address.is_some()),
-            ("--metrics-cert-dir", self.metrics_cert_dir.is_some()),
             ("--tls-min-version", self.tls_min_version.is_some()),
             ("--tls-cipher-suites", self.tls_cipher_suites.is_some()),
             ("--tls-curve-preferences", self.tls_curve_preferences.is_some()),
