@@ -103,7 +103,7 @@ impl Image {
         let layer = self.layer(binary)?;
         let diff_id = format!("sha256:{}", hexadecimal(&layer));
         // The header of gzip has no name and no time.
-        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
+        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::default());
         gzip.write_all(&layer)?;
         let layer = blobs.add(LAYER, gzip.finish()?);
 
