@@ -7,7 +7,7 @@ use kube::{Api, Client, Config, ResourceExt as _};
 use serde_json::{Value, json};
 use test_apiserver::ApiServer;
 
-use crate::documents::{documents, text};
+use crate::documents::{documents, files, text};
 
 const DEFINITIONS: [&str; 2] =
     ["deploy/kustomize/crds/ferrolb.io.yaml", "deploy/kustomize/crds/metallb.io.yaml"];
@@ -200,5 +200,71 @@ fn structural(path: &str, schema: &Value) {
             }
         }
         _ => {}
+    }
+}
+
+/// Collects the properties of a schema that `kubectl explain` has no text for.
+fn unexplained(path: &str, schema: &Value, into: &mut Vec<String>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        let text = property["description"].as_str().unwrap_or_default().trim();
+        if !text.ends_with(['.', ')']) {
+            into.push(format!("{path}: {text:?}"));
+        }
+        unexplained(&path, property, into);
+    }
+    for below in ["items", "additionalProperties"] {
+        if let Some(schema) = schema.get(below) {
+            unexplained(path, schema, into);
+        }
+    }
+}
+
+#[test]
+fn kubectl_explains_every_field() {
+    let mut unknown = Vec::new();
+    for definition in DEFINITIONS.iter().flat_map(|path| documents(path)) {
+        let kind = definition["spec"]["names"]["kind"].as_str().unwrap().to_owned();
+        for version in definition["spec"]["versions"].as_array().unwrap() {
+            let mut schema = version["schema"]["openAPIV3Schema"].clone();
+            let text = schema["description"].as_str().unwrap_or_default();
+            assert!(!text.is_empty(), "{kind}");
+            // The API server has texts of its own for these, and rejects a schema of metadata with one.
+            for name in ["apiVersion", "kind", "metadata"] {
+                schema["properties"].as_object_mut().unwrap().remove(name).expect(name);
+            }
+            let path = format!("{kind}.{}", version["name"].as_str().unwrap());
+            unexplained(&path, &schema, &mut unknown);
+        }
+    }
+    assert_eq!(unknown, [""; 0]);
+}
+
+/// Collects the fields of a value that a schema does not have, which an API server would drop.
+fn dropped(path: &str, value: &Value, schema: &Value, into: &mut Vec<String>) {
+    for (name, field) in value.as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        match schema["properties"].get(name) {
+            Some(schema) => dropped(&path, field, schema, into),
+            None => into.push(path),
+        }
+    }
+    for element in value.as_array().into_iter().flatten() {
+        dropped(path, element, &schema["items"], into);
+    }
+}
+
+/// Speakers of older versions report at the CRD of this one.
+#[test]
+fn the_definition_of_node_statuses_keeps_every_field_of_older_versions() {
+    let definition = documents(DEFINITIONS[0]).remove(0);
+    let schema =
+        &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"];
+    let formats = files("ferrolb-kubernetes/tests/formats", ".json");
+    for path in formats.iter().filter(|path| path.contains("bgp-node-status")) {
+        let status: Value = serde_json::from_str(&text(path)).unwrap();
+        let mut lost = Vec::new();
+        dropped("status", &status, schema, &mut lost);
+        assert_eq!(lost, [""; 0], "{path}");
     }
 }

@@ -1,0 +1,39 @@
+//! What the binary says is the same wherever it is built. `scripts/check-reproducible` builds a release twice for this, which takes
+//! minutes; here the development build must not contain the folder of the workspace. The compiler replaces the paths of
+//! packages only in a release.
+
+use std::fs;
+use std::path::Path;
+
+/// The parts of an ELF file that a process has in memory, without the information for debuggers.
+fn loaded(file: &[u8]) -> Vec<&[u8]> {
+    let number = |at: usize, octets: usize| {
+        let mut value = [0; 8];
+        value[..octets].copy_from_slice(&file[at..at + octets]);
+        usize::try_from(u64::from_le_bytes(value)).unwrap()
+    };
+    assert_eq!(file[..6], *b"\x7fELF\x02\x01", "a 64-bit little-endian ELF file");
+
+    let (headers, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+    let header = |index: usize| headers + index * size;
+    let is_loaded = |at: &usize| number(*at, 4) == 1;
+    let content = |at: usize| {
+        let begin = number(at + 8, 8);
+        &file[begin..begin + number(at + 32, 8)]
+    };
+    (0..count).map(header).filter(is_loaded).map(content).collect()
+}
+
+#[test]
+fn the_binary_does_not_know_the_folder_that_it_was_built_in() {
+    let binary = fs::read(env!("CARGO_BIN_EXE_ferrolb")).unwrap();
+    let segments = loaded(&binary);
+    let holds = |text: &str| {
+        let finder = |segment: &&[u8]| segment.windows(text.len()).any(|it| it == text.as_bytes());
+        segments.iter().any(finder)
+    };
+    assert!(holds("GRACEFUL_SHUTDOWN"), "the data is searched");
+
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    assert!(!holds(workspace.to_str().unwrap()), "{}", workspace.display());
+}
