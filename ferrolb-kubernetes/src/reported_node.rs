@@ -151,4 +151,64 @@ mod tests {
         let silent = report.row(now, true);
         assert!(silent.silent && silent.peers[0].state_seconds.is_none());
     }
+
+    /// The status as version 0.1.0 wrote it. It is never written again: a later version must go on reading it.
+    fn status_of_0_1_0() -> Value {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/formats/bgp-node-status-0.1.0.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_status_of_version_0_1_0_is_read() {
+        let now = "2026-12-01T00:01:00Z".parse().unwrap();
+        let node = ReportedNode::of("kube1", &status_of_0_1_0()).row(now, false);
+
+        assert_eq!((node.version.as_deref(), node.services), (Some("0.1.0"), 3));
+        assert_eq!(node.reported_at, Some("2026-12-01T00:00:30Z".parse().unwrap()));
+        assert_eq!(node.drain, DrainStage::Marked);
+        let peers: Vec<_> =
+            node.peers.iter().map(|it| (&*it.name, &*it.state, it.prefixes)).collect();
+        assert_eq!(peers, [("tor1", "Established", 3), ("tor2", "Connect", 0)]);
+        assert_eq!(node.peers[0].state_seconds, Some(60.0));
+        assert_eq!(node.peers[1].reason.as_deref(), Some("no route to the peer"));
+        let problems: Vec<_> = node.problems.iter().map(|it| it.text.as_str()).collect();
+        assert_eq!(problems, ["tor2: no route"]);
+    }
+
+    /// Adds a field to each object.
+    fn add_fields(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                fields.values_mut().for_each(add_fields);
+                fields.insert("newer".to_owned(), json!({"than": "this version"}));
+            }
+            Value::Array(values) => values.iter_mut().for_each(add_fields),
+            _ => {}
+        }
+    }
+
+    /// A speaker that is newer than the controller reports more, and perhaps in other words.
+    #[test]
+    fn what_a_newer_speaker_adds_is_ignored() {
+        let now = "2026-12-01T00:01:00Z".parse().unwrap();
+        let row =
+            |status: &Value| format!("{:?}", ReportedNode::of("kube1", status).row(now, false));
+        let status = status_of_0_1_0();
+        let mut newer = status.clone();
+        add_fields(&mut newer);
+        newer["conditions"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"type": "Newer", "status": "True"}));
+        assert_eq!(row(&newer), row(&status));
+
+        newer["drain"] = json!("Paused");
+        newer["sessions"][1]["state"] = json!("Resting");
+        newer["services"] = json!({"IPv4": 1});
+        let node = ReportedNode::of("kube1", &newer).row(now, false);
+        assert_eq!(
+            (node.drain, node.services, &*node.peers[1].state),
+            (DrainStage::Serving, 0, "Resting")
+        );
+    }
 }

@@ -1,6 +1,7 @@
 //! The state file, in which `ferrolb` remembers the addresses of Services outside Kubernetes.
 //!
-//! Owns the format and its version, and the atomic replacement of the file. The allocator deals with contents that are
+//! Owns the format and its version, and the atomic replacement of the file. A version may gain fields: a program ignores those
+//! that it does not know, so that one can go back to an older release. The allocator deals with contents that are
 //! out of date, such as a Service that no longer exists or an address that no pool has. An unreadable file is never
 //! deleted: that is for the operator to decide.
 //!
@@ -116,14 +117,12 @@ pub enum StateError {
 
 /// The contents of the file.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct StateFile {
     version: u64,
     services: Vec<ServiceRecord>,
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct ServiceRecord {
     namespace: String,
     name: String,
@@ -205,5 +204,5 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// The version of the format, increased whenever an older program could misread the file.
+/// The version of the format, increased whenever an older program would misread the file if it ignored what it does not know.
 const VERSION: u64 = 1;
