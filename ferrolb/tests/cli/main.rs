@@ -6,6 +6,8 @@ mod answers;
 mod api;
 mod ask;
 mod asked;
+#[path = "../support/baseline.rs"]
+mod baseline;
 #[cfg(feature = "bundle")]
 mod bundle;
 mod check;
@@ -28,10 +30,12 @@ mod options;
 mod packaging;
 #[path = "../support/pages.rs"]
 mod pages;
+mod paths;
 mod process_answers;
 mod questions;
 mod renamed;
 mod run;
 mod sent;
+mod skew;
 mod strangers;
 mod world;

@@ -10,6 +10,8 @@ mod access;
 mod answers;
 #[path = "../support/api.rs"]
 mod api;
+#[path = "../support/baseline.rs"]
+mod baseline;
 mod cluster;
 mod conditions;
 mod controller;
@@ -25,6 +27,7 @@ mod program;
 mod questions;
 mod real;
 mod secrets;
+mod skew;
 mod speaker;
 mod statuses;
 mod transitions;

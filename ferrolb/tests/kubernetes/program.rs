@@ -50,8 +50,16 @@ impl Program {
         Self::spawn_to(arguments, Stdio::inherit())
     }
 
+    /// Starts another binary of `ferrolb` with these arguments.
+    pub(crate) fn spawn_binary(binary: &Path, arguments: Vec<std::ffi::OsString>) -> Self {
+        Self::spawn_command(Command::new(binary), arguments, Stdio::inherit())
+    }
+
     fn spawn_to(arguments: Vec<std::ffi::OsString>, log: Stdio) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ferrolb"));
+        Self::spawn_command(Command::new(env!("CARGO_BIN_EXE_ferrolb")), arguments, log)
+    }
+
+    fn spawn_command(mut command: Command, arguments: Vec<std::ffi::OsString>, log: Stdio) -> Self {
         command.args(arguments).env_remove("RUST_LOG").stdout(Stdio::null()).stderr(log);
         // The default socket is for the processes of this machine. A test that needs one names it with --socket.
         command.env("FERROLB_SOCKET", "off");

@@ -23,7 +23,7 @@ const KINDS: [(&str, &str, &str); 4] = [
 
 /// A cluster with MetalLB's definitions and without a configuration. Returns `None` at a real server, where the fixed names of
 /// the Nodes would conflict with those of other tests.
-async fn unconfigured() -> Option<Cluster> {
+pub(crate) async fn unconfigured() -> Option<Cluster> {
     let cluster = Cluster::new("").await;
     let server = cluster.server.as_ref()?;
     let definitions: Vec<Value> = serde_saphyr::from_multiple(DEFINITIONS).unwrap();
@@ -40,7 +40,7 @@ fn api(cluster: &Cluster, kind: &str) -> (Api<DynamicObject>, &'static str) {
     (metallb(cluster, version, kind, plural), version)
 }
 
-async fn apply(cluster: &Cluster, kind: &str, name: &str, spec: Value) {
+pub(crate) async fn apply(cluster: &Cluster, kind: &str, name: &str, spec: Value) {
     let (api, version) = api(cluster, kind);
     let made = json!({"apiVersion": format!("metallb.io/{version}"), "kind": kind,
         "metadata": {"name": name}, "spec": spec});
@@ -51,11 +51,11 @@ async fn delete(cluster: &Cluster, kind: &str, name: &str) {
     api(cluster, kind).0.delete(name, &DeleteParams::default()).await.unwrap();
 }
 
-fn peer(port: u16) -> Value {
+pub(crate) fn peer(port: u16) -> Value {
     json!({"myASN": 64636, "peerASN": 64635, "peerAddress": "127.0.0.1", "peerPort": port})
 }
 
-fn pool(addresses: &str) -> Value {
+pub(crate) fn pool(addresses: &str) -> Value {
     json!({"addresses": [addresses]})
 }
 
