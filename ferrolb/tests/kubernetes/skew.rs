@@ -41,7 +41,10 @@ impl Mixture {
             Version::Current => current,
             Version::Baseline => other,
         };
-        Program::spawn_binary(&binary, self.cluster.arguments(program, name, more))
+        let mut arguments = self.cluster.arguments(program, name, more);
+        // The environment turns the socket off too, and a version without a socket does not know the argument.
+        arguments.retain(|argument| argument != "--socket=off");
+        Program::spawn_binary(&binary, arguments)
     }
 
     /// Replaces the CRDs, as `kubectl apply` does.
