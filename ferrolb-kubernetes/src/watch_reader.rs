@@ -13,6 +13,7 @@ use super::watch::WatchEvent;
 use lb_adapter::config::Diagnostic;
 use lb_adapter::engine::Change;
 use lb_adapter::model::Config;
+use lb_adapter::one_line;
 
 /// The resources that a controller and a speaker watch.
 const KINDS: [Kind; 12] = [
@@ -71,8 +72,8 @@ impl WatchReader {
         let kind = KINDS.into_iter().find(|kind| kind.plural() == resource);
         let kind = kind.ok_or_else(|| format!("{resource:?} is not watched"))?;
 
-        let line: WatchLine<ObjectTree> =
-            serde_json::from_slice(line).map_err(|error| format!("expected an event: {error}"))?;
+        let line: WatchLine<ObjectTree> = serde_json::from_slice(line)
+            .map_err(|error| one_line(&format!("expected an event: {error}")))?;
         let event = match line {
             WatchLine::Added(object) | WatchLine::Modified(object) => {
                 WatchEvent::Applied(kind, Box::new(object))

@@ -80,4 +80,7 @@ pub mod recording;
 pub mod state_file;
 
 mod compact;
+mod one_line;
 mod spelling;
+
+pub use one_line::one_line;

@@ -20,6 +20,7 @@ use serde_json::Value;
 use crate::allocator::HeldAddresses;
 use crate::config::yaml;
 use crate::engine::{Change, Effects, Engine};
+use crate::one_line;
 use crate::planner::PlannerOptions;
 
 use config_objects::ConfigObjects;
@@ -127,9 +128,10 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// The reasons why the line has no effect.
+    /// The reasons why the line has no effect, each on one line.
     pub fn apply(&mut self, line: &[u8]) -> Result<Effects, Vec<String>> {
-        self.apply_step(step::read(line)?)
+        let applied = step::read(line).and_then(|step| self.apply_step(step));
+        applied.map_err(|reasons| reasons.iter().map(|reason| one_line(reason)).collect())
     }
 
     fn apply_step(&mut self, step: Step) -> Result<Effects, Vec<String>> {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allocator::HeldAddresses;
 use crate::model::ServiceKey;
+use crate::one_line;
 
 /// Reads the remembered addresses. A file that does not exist contains none.
 ///
@@ -42,7 +43,9 @@ pub fn load(path: &Path) -> Result<HeldAddresses, StateError> {
 /// The text is not what [`text`] returns, or is of a later version.
 pub fn read(path: &Path, text: &str) -> Result<HeldAddresses, StateError> {
     parse(text).map_err(|error| match error {
-        ParseError::Malformed(problem) => StateError::Malformed { path: path.to_owned(), problem },
+        ParseError::Malformed(problem) => {
+            StateError::Malformed { path: path.to_owned(), problem: one_line(&problem) }
+        }
         ParseError::OtherVersion(found) => {
             StateError::OtherVersion { path: path.to_owned(), found }
         }
@@ -98,7 +101,7 @@ pub enum StateError {
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The problem, with its position.
+        /// The problem, with its position, on one line.
         problem: String,
     },
     /// Another version of this program wrote the file.
