@@ -68,23 +68,25 @@ pub async fn run_controller(options: ControllerOptions, surroundings: Surroundin
     let mut standby = Standby::new(process.clone(), &namespace, candidate.leader());
     loop {
         tokio::select! {
+            biased;
+            () = signals.any() => return,
             () = candidate.elected() => {}
             () = stand_by(&mut standby, &mut requests) => {}
-            () = signals.any() => return,
         }
 
         let leading = NewEvent::info(EventKind::Leader, "this controller leads");
         process.events().record(leading);
         let mut leader = Leader::new(client.clone(), &options, process.clone());
         tokio::select! {
-            _ = candidate.lead(leader.run(&mut requests)) => {
-                let text = "this controller no longer leads: the Lease could not be renewed";
-                process.events().record(NewEvent::warning(EventKind::Leader, text));
-            }
+            biased;
             () = signals.any() => {
                 drop(leader);
                 candidate.resign().await;
                 return;
+            }
+            _ = candidate.lead(leader.run(&mut requests)) => {
+                let text = "this controller no longer leads: the Lease could not be renewed";
+                process.events().record(NewEvent::warning(EventKind::Leader, text));
             }
         }
     }
@@ -149,19 +151,21 @@ impl Leader {
     async fn run(&mut self, requests: &mut mpsc::Receiver<StatusRequest>) {
         loop {
             let has_synced = self.informer.has_synced();
+            // The order is fixed, as in the loop of a speaker and for the same reason.
             tokio::select! {
+                biased;
+                request = next_request(requests) => answer(self, request).await,
                 Some(event) = self.informer.next() => self.take_all(event),
                 () = self.services.due(), if self.engine.is_ready() => {}
+                due = self.pool_changes.due() => self.take_pool_change(due),
                 () = self.pools.due(), if has_synced => {
                     self.pools.write(&metrics::pool_samples(&self.engine));
                 }
-                due = self.pool_changes.due() => self.take_pool_change(due),
                 () = self.heartbeats.due() => self.heartbeats.mark(),
                 () = self.configuration.object.due() => {
                     let release = self.pool_changes.until();
                     self.configuration.write(self.informer.config_status(), release.as_deref());
                 }
-                request = next_request(requests) => answer(self, request).await,
             }
 
             if self.engine.is_ready() {

@@ -97,6 +97,7 @@ impl PoolChanges {
     pub(super) async fn due(&mut self) -> DuePoolChange {
         let awaited = self.awaited.as_ref().map(|(_, at)| *at);
         tokio::select! {
+            biased;
             () = self.grace.expired() => {
                 self.until = None;
                 return DuePoolChange::GracePeriodOver;

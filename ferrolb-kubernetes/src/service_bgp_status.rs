@@ -184,6 +184,7 @@ impl ServiceBgpStatuses {
 
                 let is_idle = self.writer.is_idle();
                 tokio::select! {
+                    biased;
                     Some((key, outcome)) = self.writer.next() => self.take_outcome(&key, outcome),
                     () = tokio::time::sleep_until(until), if is_idle => self.list_again(until),
                     else => {}

@@ -68,8 +68,9 @@ pub async fn run_speaker(
     let Surroundings { identity, client, mut requests, mut signals } = surroundings;
     let mut speaker = Speaker::new(&client, &options, identity, network);
     tokio::select! {
-        () = speaker.run(&mut requests) => {}
+        biased;
         () = signals.any() => {}
+        () = speaker.run(&mut requests) => {}
     }
     speaker.end(&options, &mut signals).await;
 }
@@ -154,18 +155,21 @@ impl Speaker {
             let has_synced = self.informer.has_synced();
             // Before that, neither the announcements nor the Node that owns the objects is known.
             let may_announce = self.may_announce();
+            // The order is fixed, so that a simulation can repeat it. No branch keeps the later ones waiting: the tasks that
+            // make work for it run only while this one waits, and until then there is no more than a bounded queue holds.
             tokio::select! {
-                Some(event) = self.informer.next() => self.take_all(event).await,
-                change = self.probing.next() => self.take_probe_result(change).await,
-                changes = self.dataplane.next() => self.take_dataplane(changes).await,
-                () = self.changed.notified() => self.follow_sessions().await,
+                biased;
+                request = next_request(requests) => answer(self, request).await,
                 stage = self.drain.advanced() => self.note_drain_stage(stage),
+                () = self.changed.notified() => self.follow_sessions().await,
+                changes = self.dataplane.next() => self.take_dataplane(changes).await,
+                change = self.probing.next() => self.take_probe_result(change).await,
+                Some(event) = self.informer.next() => self.take_all(event).await,
                 change = self.reports.services.next(), if may_announce => self.report(change),
                 () = self.reports.node_status.due(), if has_synced => self.write_node_status(),
                 () = self.reports.configuration.object.due(), if has_synced => {
                     self.reports.configuration.write(self.informer.config_status(), None);
                 }
-                request = next_request(requests) => answer(self, request).await,
             }
         }
     }
@@ -446,9 +450,10 @@ impl Speaker {
         let has_synced = self.informer.has_synced();
         while !self.drain.is_drained() {
             tokio::select! {
-                _ = self.drain.advanced() => self.reports.node_status.mark(),
+                biased;
                 // A second signal ends the wait.
                 () = signals.any() => self.drain.finish(),
+                _ = self.drain.advanced() => self.reports.node_status.mark(),
                 () = self.reports.node_status.due(), if has_synced => self.write_node_status(),
             }
         }

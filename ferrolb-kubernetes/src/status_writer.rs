@@ -264,6 +264,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         }
 
         tokio::select! {
+            biased;
             Some(ended) = self.writes.join_next_with_id() => self.ended(ended),
             () = sleep_until(wake) => None,
         }

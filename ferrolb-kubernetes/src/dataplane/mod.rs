@@ -205,6 +205,7 @@ impl Dataplane {
             self.start_checks();
             let wake = self.next_wake();
             tokio::select! {
+                biased;
                 Some(result) = self.checks.next(), if !self.checks.is_empty() => {
                     let (key, generation, found, has_answered) = result;
                     let now = self.now();
