@@ -10,7 +10,6 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse as _;
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
 use crate::access::{Authorizer, RequestAttributes};
 use crate::admission;
@@ -26,7 +25,7 @@ use crate::schema::Schemas;
 use crate::selector::Selector;
 use crate::service::Allocations;
 use crate::store::{ListSnapshot, ObjectKey, Store};
-use crate::watch::{Cut, Watch};
+use crate::watch::{Cuts, Watch};
 use crate::write::WriteRequest;
 
 /// The state of a server, which all requests share.
@@ -37,7 +36,7 @@ pub(crate) struct ServerState {
     pub(crate) schemas: RwLock<BTreeMap<String, Schemas>>,
     pub(crate) authorizer: RwLock<Authorizer>,
     pub(crate) faults: Faults,
-    pub(crate) cuts: watch::Sender<(u64, Cut)>,
+    pub(crate) cuts: Arc<Cuts>,
     pub(crate) bookmark_interval: Duration,
     pub(crate) requests: RequestLog,
     pub(crate) allocations: Allocations,
@@ -351,7 +350,7 @@ impl RequestHandler<'_> {
             marks_initial_end: initial && bookmarks,
             bookmark_interval: bookmarks.then_some(self.state.bookmark_interval),
             timeout: Duration::from_secs(seconds),
-            cuts: self.state.cuts.subscribe(),
+            cuts: Arc::clone(&self.state.cuts),
         }
         .respond()
     }

@@ -115,7 +115,7 @@ impl Builder {
             schemas: RwLock::new(BTreeMap::new()),
             authorizer: RwLock::new(Authorizer::default()),
             faults: Faults::default(),
-            cuts: watch::channel((0, Cut::Clean)).0,
+            cuts: Arc::default(),
             bookmark_interval: self.bookmark_interval.unwrap_or(Duration::from_secs(60)),
             requests: RequestLog::default(),
             allocations: Allocations::new(self.node_ports.unwrap_or(NODE_PORTS)),
@@ -289,10 +289,7 @@ impl ApiServer {
 
     /// Ends every running watch.
     pub fn cut_watches(&self, how: Cut) {
-        self.state.cuts.send_modify(|(number, cut)| {
-            *number += 1;
-            *cut = how;
-        });
+        self.state.cuts.cut(how);
     }
 
     /// Forgets the history: a watch from an earlier version gets a 410, as does the next page of a list.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 /// The key of an object: resource, namespace (empty for none), name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +36,8 @@ const SNAPSHOTS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Store {
     inner: Mutex<StoreState>,
-    version: watch::Sender<u64>,
+    /// Wakes the watches of a resource in the order in which they wait. A `tokio::sync::watch` has a random order.
+    changed: Mutex<BTreeMap<String, Arc<Notify>>>,
 }
 
 #[derive(Debug, Default)]
@@ -58,9 +59,8 @@ pub(crate) struct ListSnapshot {
 
 impl Store {
     pub(crate) fn new() -> Self {
-        let (version, _) = watch::channel(1);
         let state = StoreState { version: 1, ..StoreState::default() };
-        Self { inner: Mutex::new(state), version }
+        Self { inner: Mutex::new(state), changed: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, StoreState> {
@@ -71,9 +71,10 @@ impl Store {
         self.lock().version
     }
 
-    /// Returns a receiver that is notified of every change.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
-        self.version.subscribe()
+    /// Notifies its waiters of every change of a resource.
+    pub(crate) fn changed(&self, resource: &str) -> Arc<Notify> {
+        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(changed.entry(resource.to_owned()).or_default())
     }
 
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<Value>> {
@@ -130,7 +131,7 @@ impl Store {
         }
 
         drop(inner);
-        self.version.send_replace(version);
+        self.changed(&key.resource).notify_waiters();
         Ok(last)
     }
 

@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Response, header};
 use futures_util::stream;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
@@ -26,6 +27,35 @@ pub enum Cut {
     MidEvent,
     /// With an event of type ERROR and code 410: the watch has fallen too far behind.
     Gone,
+}
+
+/// The cuts of all watches. Like the store, it wakes them in the order in which they wait.
+#[derive(Debug, Default)]
+pub(crate) struct Cuts {
+    /// The number of cuts so far, and the last one.
+    last: Mutex<(u64, Option<Cut>)>,
+    happened: Notify,
+}
+
+impl Cuts {
+    /// Ends every running watch.
+    pub(crate) fn cut(&self, how: Cut) {
+        {
+            let mut last = self.lock();
+            *last = (last.0 + 1, Some(how));
+        }
+        self.happened.notify_waiters();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, Option<Cut>)> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the last cut, if it is not among the first `seen`.
+    fn after(&self, seen: u64) -> Option<Cut> {
+        let (count, how) = *self.lock();
+        how.filter(|_| count > seen)
+    }
 }
 
 /// A watch request.
@@ -45,7 +75,7 @@ pub(crate) struct Watch {
     pub(crate) marks_initial_end: bool,
     pub(crate) bookmark_interval: Option<Duration>,
     pub(crate) timeout: Duration,
-    pub(crate) cuts: watch::Receiver<(u64, Cut)>,
+    pub(crate) cuts: Arc<Cuts>,
 }
 
 /// A watch in progress.
@@ -53,7 +83,9 @@ struct WatchStream {
     watch: Watch,
     version: u64,
     ready: VecDeque<Bytes>,
-    changed: watch::Receiver<u64>,
+    changed: Arc<Notify>,
+    /// The number of cuts before this watch and during it.
+    seen_cuts: u64,
     deadline: Instant,
     next_bookmark: Option<Instant>,
     ended: bool,
@@ -61,10 +93,9 @@ struct WatchStream {
 
 impl Watch {
     /// Starts the watch, and returns its events as a streamed body.
-    pub(crate) fn respond(mut self) -> Result<Response<Body>, Failure> {
-        let changed = self.store.subscribe();
+    pub(crate) fn respond(self) -> Result<Response<Body>, Failure> {
         // Only cuts from now on concern this watch.
-        self.cuts.mark_unchanged();
+        let (seen_cuts, _) = *self.cuts.lock();
 
         let mut ready = VecDeque::new();
         let version = match self.since {
@@ -84,7 +115,8 @@ impl Watch {
         let running = WatchStream {
             version,
             ready,
-            changed,
+            changed: self.store.changed(&self.resource),
+            seen_cuts,
             deadline: now + self.timeout,
             next_bookmark: self.bookmark_interval.map(|every| now + every),
             ended: false,
@@ -152,7 +184,13 @@ impl WatchStream {
                 return Some(Ok(event));
             }
 
-            self.changed.mark_unchanged();
+            // Both begin to wait before anything is looked at, so that nothing in between is missed.
+            let (changes, cuts) = (Arc::clone(&self.changed), Arc::clone(&self.watch.cuts));
+            let (mut changed, mut happened) =
+                (pin!(changes.notified()), pin!(cuts.happened.notified()));
+            changed.as_mut().enable();
+            happened.as_mut().enable();
+
             match self.watch.store.changes_since(self.version, &self.watch.resource) {
                 None => {
                     self.ended = true;
@@ -164,22 +202,20 @@ impl WatchStream {
                         .extend(changes.iter().filter_map(|change| self.watch.event_of(change)));
                 }
             }
-
             if !self.ready.is_empty() {
                 continue;
+            }
+            if let Some(how) = cuts.after(self.seen_cuts) {
+                self.seen_cuts = cuts.lock().0;
+                return self.cut(how);
             }
 
             let bookmark = self.next_bookmark.unwrap_or(self.deadline);
             tokio::select! {
-                changed = self.changed.changed() => if changed.is_err() { return None },
-                cut = self.watch.cuts.changed() => {
-                    if cut.is_err() {
-                        return None;
-                    }
-                    let (_, how) = *self.watch.cuts.borrow_and_update();
-                    return self.cut(how);
-                }
+                biased;
                 () = tokio::time::sleep_until(self.deadline) => return None,
+                () = changed => {}
+                () = happened => {}
                 () = tokio::time::sleep_until(bookmark), if self.next_bookmark.is_some() => {
                     self.next_bookmark = self.watch.bookmark_interval.map(|every| Instant::now() + every);
                     return Some(Ok(self.watch.bookmark(self.version, false)));
