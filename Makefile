@@ -7,6 +7,9 @@ LOCKED ?= --locked
 ARGS ?=
 # How many simulated clusters `make simulate` runs.
 SEEDS ?= 200
+# How many seconds `make soak` runs, and the seed of its changes.
+SOAK_SECONDS ?= 3600
+SEED ?= 1
 # How many seconds `make fuzz` spends on each target.
 FUZZ_SECONDS ?= 60
 # The checks of `make deny`. Without a network, use DENY="bans licenses sources".
@@ -18,7 +21,7 @@ BASELINE ?= main
 TAG ?= --snapshot
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate fuzz fuzz-coverage lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver reproducible release
+.PHONY: help simulate soak fuzz fuzz-coverage lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver reproducible release
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +61,10 @@ unit: ## Run all tests that need no privileges, documentation tests included
 
 simulate: ## Run simulated clusters from SEEDS seeds (200)
 	scripts/simulate --seeds $(SEEDS)
+
+soak: ## Run a cluster with BIRD and FRR under churn for SOAK_SECONDS (3600) from SEED (1), as root; checks routes and memory
+	FERROLB_TEST_INTEROP=1 SOAK_SECONDS=$(SOAK_SECONDS) SEED=$(SEED) $(CARGO) test $(LOCKED) --workspace \
+		--test interop_soak -- --ignored --nocapture an_hour
 
 interop: ## Run the tests against real routers and tshark, as root or with sudo
 	scripts/run-tests interop

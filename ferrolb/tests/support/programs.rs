@@ -35,6 +35,8 @@ pub(crate) struct Programs {
     pub(crate) cluster: Cluster,
     hosts: BTreeMap<&'static str, Host>,
     api: Host,
+    /// The times of the election. Those of [`Programs::start`] are short.
+    pub(crate) election: Vec<String>,
     speaker_arguments: Vec<&'static str>,
 }
 
@@ -51,8 +53,18 @@ impl Programs {
             cluster.add_node(name, address).await;
         }
         let (speakers, speaker_arguments) = (BTreeMap::new(), speaker_arguments.to_vec());
-        let mut programs =
-            Self { speakers, controllers: BTreeMap::new(), cluster, hosts, api, speaker_arguments };
+        let lease = format!("--lease-duration={}s", LEASE.as_secs());
+        let election = [&*lease, "--renew-deadline=3s", "--retry-period=200ms"];
+        let election = election.map(str::to_owned).to_vec();
+        let mut programs = Self {
+            speakers,
+            controllers: BTreeMap::new(),
+            cluster,
+            hosts,
+            api,
+            election,
+            speaker_arguments,
+        };
 
         for name in controllers {
             programs.start_controller(name);
@@ -64,9 +76,7 @@ impl Programs {
     }
 
     pub(crate) fn start_controller(&mut self, name: &'static str) {
-        let lease = format!("{}s", LEASE.as_secs());
-        let more =
-            ["--lease-duration", &lease, "--renew-deadline", "3s", "--retry-period", "200ms"];
+        let more: Vec<_> = self.election.iter().map(String::as_str).collect();
         let arguments = self.cluster.arguments("controller", name, &more);
         self.controllers.insert(name, start(&self.api, arguments));
     }
