@@ -43,7 +43,7 @@ pub(super) struct Tls {
 struct State {
     /// The time when the files were last read.
     read_at: Instant,
-    /// The contents that were last read, valid or not.
+    /// A hash of what was last read, valid or not.
     fingerprint: Digest,
     /// The last valid certificate.
     config: Arc<ServerConfig>,
@@ -97,33 +97,30 @@ impl Encryption for Tls {
     }
 }
 
-/// Reads the files again, and applies a certificate that has changed. The state of a file is logged once.
+/// Reads the files again, and applies a certificate that has changed. A state of the files is logged once.
 fn reread(files: &CertificateFiles, state: &Mutex<State>) {
-    let read = Contents::read(files).map(|contents| {
-        let is_known = {
-            let state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.fingerprint.as_ref() == contents.fingerprint().as_ref()
-        };
-        (!is_known).then_some(contents)
-    });
-    // Between two files that are replaced one after the other, they do not fit together; the next attempt finds both.
-    match read {
-        Ok(None) => {}
-        Ok(Some(contents)) => {
-            let config = contents.config(files);
-            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.fingerprint = contents.fingerprint();
-            match config {
-                Ok(config) => {
-                    state.config = config;
-                    tracing::info!("the certificate of the HTTPS port has changed");
-                }
-                Err(error) => {
-                    tracing::warn!("the previous certificate of the HTTPS port stays: {error}");
-                }
-            }
+    let read = Contents::read(files);
+    let fingerprint = match &read {
+        Ok(contents) => contents.fingerprint(),
+        Err(error) => digest(&SHA256, error.as_bytes()),
+    };
+    {
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.fingerprint.as_ref() == fingerprint.as_ref() {
+            return;
         }
-        Err(error) => tracing::debug!("the certificate of the HTTPS port stays: {error}"),
+        state.fingerprint = fingerprint;
+    }
+
+    // Two files that are replaced one after the other may not fit together now, but will at the next attempt.
+    match read.and_then(|contents| contents.config(files)) {
+        Ok(config) => {
+            state.lock().unwrap_or_else(PoisonError::into_inner).config = config;
+            tracing::info!("the certificate of the HTTPS port has changed");
+        }
+        Err(error) => {
+            tracing::warn!("the previous certificate of the HTTPS port stays: {error}");
+        }
     }
 }
 
