@@ -9,10 +9,12 @@ mod bfd;
 mod cluster;
 #[path = "../kubernetes/crowd.rs"]
 mod crowd;
+mod placement;
 #[path = "../support/programs.rs"]
 mod programs;
 #[path = "../kubernetes/real.rs"]
 mod real;
+mod seccomp;
 mod site;
 mod story;
 #[path = "../support/three_routers.rs"]
@@ -48,6 +50,48 @@ fn three_frrs_monitor_a_speaker_by_bfd() {
 fn a_speaker_finds_its_router_at_the_other_end_of_an_interface() {
     if requested() {
         unnumbered::discovered_reported_and_drained();
+    }
+}
+
+#[test]
+fn a_speaker_behind_masquerade_announces_the_address_of_its_node() {
+    if requested() {
+        placement::behind_masquerade();
+    }
+}
+
+#[test]
+fn md5_does_not_survive_masquerade() {
+    if requested() {
+        placement::no_md5_behind_masquerade();
+    }
+}
+
+#[test]
+fn a_speaker_in_a_routed_pod_network_has_md5_and_bfd() {
+    if requested() {
+        placement::with_routes_to_pods();
+    }
+}
+
+#[test]
+fn a_speaker_announces_through_the_bird_of_its_node() {
+    if requested() {
+        placement::through_the_bird_of_the_node();
+    }
+}
+
+#[test]
+fn a_speaker_beside_another_one_has_an_address_of_its_own() {
+    if requested() {
+        placement::from_a_second_address_of_the_node();
+    }
+}
+
+#[test]
+fn a_controller_and_a_speaker_work_under_the_seccomp_profile() {
+    if requested() {
+        seccomp::the_profile_is_sufficient();
     }
 }
 
