@@ -14,8 +14,8 @@ use axum::http::{Method, Request, Response, StatusCode, header};
 use futures_util::{StreamExt as _, stream};
 use kube::Client;
 use kube::client::retry::RetryPolicy;
-use tokio::time::{Instant, sleep, sleep_until};
-use tower::retry::RetryLayer;
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tower::retry::{Policy, RetryLayer};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt as _};
 
 use crate::plan::{RequestFault, Who};
@@ -35,9 +35,53 @@ pub(crate) fn client(world: &Arc<World>, who: Who, life: u32) -> Client {
     let way = Way { world: Arc::clone(world), who, life };
     // As in the client of the programs.
     let service = ServiceBuilder::new()
-        .layer(RetryLayer::new(RetryPolicy::server_retry()))
+        .layer(RetryLayer::new(SeededRetry::default()))
         .service(ProcessApi { way, router });
     Client::new(service, NAMESPACE)
+}
+
+/// The retries of the client, with pauses from the seed. Those of the policy itself have a jitter from the system.
+#[derive(Clone)]
+struct SeededRetry {
+    policy: RetryPolicy,
+    attempts: u32,
+}
+
+impl Default for SeededRetry {
+    fn default() -> Self {
+        Self { policy: RetryPolicy::server_retry(), attempts: 0 }
+    }
+}
+
+/// The shortest pause of [`RetryPolicy::server_retry`].
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+type ClientRequest = Request<kube::client::Body>;
+
+impl Policy<ClientRequest, Response<Body>, BoxError> for SeededRetry {
+    type Future = Sleep;
+
+    fn retry(
+        &mut self,
+        request: &mut ClientRequest,
+        result: &mut Result<Response<Body>, BoxError>,
+    ) -> Option<Sleep> {
+        // It decides whether there is another attempt. Its pause is not used.
+        drop(self.policy.retry(request, result)?);
+
+        let headers = result.as_ref().ok().map(Response::headers);
+        let asked = headers.and_then(|headers| headers.get(header::RETRY_AFTER)?.to_str().ok());
+        let asked = asked.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+
+        let base = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.attempts));
+        self.attempts += 1;
+        let pause = base.mul_f64(1.0 + 2.0 * fastrand::f64());
+        Some(sleep(pause.max(asked.unwrap_or_default())))
+    }
+
+    fn clone_request(&mut self, request: &ClientRequest) -> Option<ClientRequest> {
+        Policy::<_, Response<Body>, BoxError>::clone_request(&mut self.policy, request)
+    }
 }
 
 /// The API server, as a process reaches it.

@@ -72,6 +72,7 @@ impl Proxy {
 
     /// Follows the API server, as long as the world exists.
     pub(crate) async fn run(self: Arc<Self>) {
+        let (mut seen, mut rules) = ((Vec::new(), Vec::new()), Rules::default());
         loop {
             let now = Instant::now();
             let (lag, until) = self.lock().slow;
@@ -80,7 +81,12 @@ impl Proxy {
             let pause = Duration::from_millis(100) + Duration::from_millis(800);
             sleep(Duration::from_millis(100) + self.world.random_time(pause)).await;
 
-            let rules = self.rules();
+            let services = self.world.server.objects("services");
+            let slices = self.world.server.objects("endpointslices.discovery.k8s.io");
+            if !are_same(&services, &seen.0) || !are_same(&slices, &seen.1) {
+                rules = self.rules(&services, &slices);
+                seen = (services, slices);
+            }
             if self.is_stopped() || rules == self.lock().rules {
                 self.note_forwarded();
                 continue;
@@ -92,7 +98,7 @@ impl Proxy {
             self.world.note(format_args!("the dataplane of node {} syncs", self.node));
             {
                 let mut state = self.lock();
-                state.rules = rules;
+                state.rules = rules.clone();
                 state.synced_at = system::time();
             }
             self.note_forwarded();
@@ -105,15 +111,14 @@ impl Proxy {
         forwarded.extend(rules.forwarded.iter().map(|address| (*address, Instant::now())));
     }
 
-    /// Returns the rules for the objects that the API server has.
-    fn rules(&self) -> Rules {
+    /// Returns the rules for these objects.
+    fn rules(&self, services: &[Arc<Value>], slices: &[Arc<Value>]) -> Rules {
         let mut rules = Rules::default();
-        let slices = self.world.server.objects("endpointslices.discovery.k8s.io");
-        for service in self.world.server.objects("services") {
+        for service in services {
             let name = service["metadata"]["name"].as_str().unwrap_or_default();
-            let nodes = ready_nodes(&slices, name);
+            let nodes = ready_nodes(slices, name);
             if !nodes.is_empty() {
-                rules.forwarded.extend(addresses(&service));
+                rules.forwarded.extend(addresses(service));
             }
             let port = service["spec"]["healthCheckNodePort"].as_u64().unwrap_or(0);
             if let Ok(port @ 1..) = u16::try_from(port) {
@@ -175,6 +180,11 @@ impl Proxy {
         };
         Ok((status, Bytes::from(body.to_string())))
     }
+}
+
+/// Returns true if these are the same versions of the same objects.
+fn are_same(one: &[Arc<Value>], other: &[Arc<Value>]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
 /// Returns the names of the nodes with ready endpoints of a Service.

@@ -16,25 +16,44 @@ use crate::dataplane::{Proxy, ready_nodes};
 use crate::plan::{NODES, ROUTERS, Who};
 use crate::process::{DRAIN, Processes};
 use crate::router::routes;
-use crate::world::{POOLS, World, node_name, router_address};
+use crate::world::{POOLS, Violation, World, node_name, router_address};
 
 /// The most tasks of a world that has settled: watches, clients, sessions and the parts of the simulation. Twice what it has.
 const TASKS: usize = 400;
 
-/// Checks everything.
-pub(crate) async fn check(world: &Arc<World>, proxies: &[Arc<Proxy>], processes: &Processes) {
-    check_services(world);
-    let expected = expected_routes(world);
-    for router in 0..ROUTERS {
-        check_routes(world, router, &expected);
-        check_client(world, proxies, router);
-    }
-    check_statuses(world, &expected);
-    check_explanations(world, processes).await;
+/// What is not yet as it must be.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<Violation>);
 
-    let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-    if tasks > TASKS {
-        world.violate("bounded memory", format!("{tasks} tasks"));
+impl Problems {
+    /// Checks everything.
+    pub(crate) async fn find(
+        world: &Arc<World>,
+        proxies: &[Arc<Proxy>],
+        processes: &Processes,
+    ) -> Vec<Violation> {
+        let mut problems = Self::default();
+        problems.check_services(world);
+        let expected = expected_routes(world);
+        for router in 0..ROUTERS {
+            problems.check_routes(world, router, &expected);
+            problems.check_client(world, proxies, router);
+        }
+        problems.check_statuses(world, &expected);
+
+        let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        if tasks > TASKS {
+            problems.add("bounded memory", format!("{tasks} tasks"));
+        }
+        // These take the longest, and say little before the rest is right.
+        if problems.0.is_empty() {
+            problems.check_explanations(world, processes).await;
+        }
+        problems.0
+    }
+
+    fn add(&mut self, invariant: &'static str, text: String) {
+        self.0.push(Violation { invariant, text });
     }
 }
 
@@ -50,33 +69,35 @@ fn served(world: &World) -> Vec<Arc<Value>> {
         .collect()
 }
 
-/// Every Service that is served has an address of the pool that it asks for, and no other Service has one.
-fn check_services(world: &World) {
-    let served: BTreeSet<_> = served(world).iter().map(|it| name(it).to_owned()).collect();
-    for service in world.server.objects("services").iter().filter(|it| !is_foreign(it)) {
-        let held = addresses(service);
-        let asked = service["metadata"]["annotations"]["metallb.io/address-pool"].as_str();
-        let is_right = |address: &IpAddr| {
-            (0..POOLS.len()).any(|pool| {
-                contains(pool, *address) && asked.is_none_or(|asked| POOLS[pool].0 == asked)
-            })
-        };
-        let conditions = service["status"]["conditions"].as_array();
-        let condition = conditions
-            .into_iter()
-            .flatten()
-            .find(|condition| condition["type"] == "ferrolb.io/AddressAssigned");
+impl Problems {
+    /// Every Service that is served has an address of the pool that it asks for, and no other Service has one.
+    fn check_services(&mut self, world: &World) {
+        let served: BTreeSet<_> = served(world).iter().map(|it| name(it).to_owned()).collect();
+        for service in world.server.objects("services").iter().filter(|it| !is_foreign(it)) {
+            let held = addresses(service);
+            let asked = service["metadata"]["annotations"]["metallb.io/address-pool"].as_str();
+            let is_right = |address: &IpAddr| {
+                (0..POOLS.len()).any(|pool| {
+                    contains(pool, *address) && asked.is_none_or(|asked| POOLS[pool].0 == asked)
+                })
+            };
+            let conditions = service["status"]["conditions"].as_array();
+            let condition = conditions
+                .into_iter()
+                .flatten()
+                .find(|condition| condition["type"] == "ferrolb.io/AddressAssigned");
 
-        let is_done = if served.contains(name(service)) {
-            held.len() == 1
-                && held.iter().all(is_right)
-                && condition.is_some_and(|condition| condition["status"] == "True")
-        } else {
-            held.is_empty() && condition.is_none()
-        };
-        if !is_done {
-            let status = &service["status"];
-            world.violate("nothing undone", format!("the status of {} is {status}", name(service)));
+            let is_done = if served.contains(name(service)) {
+                held.len() == 1
+                    && held.iter().all(is_right)
+                    && condition.is_some_and(|condition| condition["status"] == "True")
+            } else {
+                held.is_empty() && condition.is_none()
+            };
+            if !is_done {
+                let status = &service["status"];
+                self.add("nothing undone", format!("the status of {} is {status}", name(service)));
+            }
         }
     }
 }
@@ -117,119 +138,131 @@ fn may_serve(node: &Value) -> bool {
     is_ready && label.is_null() && node["metadata"]["annotations"][DRAIN].is_null()
 }
 
-/// A router has all routes that it should have, none of them depreferenced, and no other.
-fn check_routes(
-    world: &World,
-    router: usize,
-    expected: &BTreeMap<(IpAddr, usize), BTreeSet<String>>,
-) {
-    let found = routes(world, router);
-    for (address, node) in expected.keys() {
-        match found.get(&(*address, *node)) {
-            Some(false) => {}
-            Some(true) => world.violate(
-                "nothing undone",
-                format!("router {router}: {address} over node {node} is still depreferenced"),
-            ),
-            None => world.violate(
-                "nothing undone",
-                format!("router {router} lacks {address} over node {node}"),
-            ),
+impl Problems {
+    /// A router has all routes that it should have, none of them depreferenced, and no other.
+    fn check_routes(
+        &mut self,
+        world: &World,
+        router: usize,
+        expected: &BTreeMap<(IpAddr, usize), BTreeSet<String>>,
+    ) {
+        let found = routes(world, router);
+        for (address, node) in expected.keys() {
+            match found.get(&(*address, *node)) {
+                Some(false) => {}
+                Some(true) => self.add(
+                    "nothing undone",
+                    format!("router {router}: {address} over node {node} is still depreferenced"),
+                ),
+                None => self.add(
+                    "nothing undone",
+                    format!("router {router} lacks {address} over node {node}"),
+                ),
+            }
         }
-    }
-    for (address, node) in found.keys().filter(|route| !expected.contains_key(route)) {
-        world.violate("no wrong route", format!("router {router} has {address} over node {node}"));
+        for (address, node) in found.keys().filter(|route| !expected.contains_key(route)) {
+            self.add("no wrong route", format!("router {router} has {address} over node {node}"));
+        }
     }
 }
 
-/// A packet that a client sends to any route arrives.
-fn check_client(world: &World, proxies: &[Arc<Proxy>], router: usize) {
-    for (address, node) in routes(world, router).keys() {
-        if !proxies[*node].forwards(*address) {
-            world.violate(
-                "every packet arrives",
-                format!(
-                    "router {router} sends packets for {address} to node {node}, which drops them"
-                ),
+impl Problems {
+    /// A packet that a client sends to any route arrives.
+    fn check_client(&mut self, world: &World, proxies: &[Arc<Proxy>], router: usize) {
+        for (address, node) in routes(world, router).keys() {
+            if !proxies[*node].forwards(*address) {
+                self.add(
+                    "every packet arrives",
+                    format!(
+                        "router {router} sends packets for {address} to node {node}, which drops them"
+                    ),
+                );
+            }
+        }
+    }
+}
+
+impl Problems {
+    /// The objects in which the speakers report say the same.
+    fn check_statuses(
+        &mut self,
+        world: &World,
+        expected: &BTreeMap<(IpAddr, usize), BTreeSet<String>>,
+    ) {
+        let mut announced = BTreeSet::new();
+        for ((_, node), services) in expected {
+            announced.extend(services.iter().map(|service| (service.clone(), node_name(*node))));
+        }
+        let statuses = world.server.objects("servicebgpstatuses.metallb.io");
+        let reported = statuses.iter().filter_map(|object| {
+            let status = &object["status"];
+            let peers = status["peers"].as_array().filter(|peers| peers.len() == ROUTERS)?;
+            let node = status["node"].as_str().filter(|_| !peers.is_empty())?;
+            Some((status["serviceName"].as_str()?.to_owned(), node.to_owned()))
+        });
+        let reported: BTreeSet<_> = reported.collect();
+        for (service, node) in announced.symmetric_difference(&reported) {
+            self.add(
+                "nothing undone",
+                format!("the ServiceBGPStatus of {service} on {node} differs from the routes"),
             );
         }
-    }
-}
 
-/// The objects in which the speakers report say the same.
-fn check_statuses(world: &World, expected: &BTreeMap<(IpAddr, usize), BTreeSet<String>>) {
-    let mut announced = BTreeSet::new();
-    for ((_, node), services) in expected {
-        announced.extend(services.iter().map(|service| (service.clone(), node_name(*node))));
-    }
-    let statuses = world.server.objects("servicebgpstatuses.metallb.io");
-    let reported = statuses.iter().filter_map(|object| {
-        let status = &object["status"];
-        let peers = status["peers"].as_array().filter(|peers| peers.len() == ROUTERS)?;
-        let node = status["node"].as_str().filter(|_| !peers.is_empty())?;
-        Some((status["serviceName"].as_str()?.to_owned(), node.to_owned()))
-    });
-    let reported: BTreeSet<_> = reported.collect();
-    for (service, node) in announced.symmetric_difference(&reported) {
-        world.violate(
-            "nothing undone",
-            format!("the ServiceBGPStatus of {service} on {node} differs from the routes"),
-        );
-    }
-
-    let nodes = world.server.objects("bgpnodestatuses.ferrolb.io");
-    for node in (0..NODES).map(node_name) {
-        let object = nodes.iter().find(|object| object["status"]["node"] == *node);
-        let conditions = object.and_then(|object| object["status"]["conditions"].as_array());
-        let is_degraded = conditions
-            .into_iter()
-            .flatten()
-            .any(|condition| condition["type"] == "Degraded" && condition["status"] != "False");
-        if object.is_none() || is_degraded {
-            let status = object.map(|object| object["status"].to_string()).unwrap_or_default();
-            world.violate("nothing undone", format!("the BGPNodeStatus of {node} is {status}"));
+        let nodes = world.server.objects("bgpnodestatuses.ferrolb.io");
+        for node in (0..NODES).map(node_name) {
+            let object = nodes.iter().find(|object| object["status"]["node"] == *node);
+            let conditions = object.and_then(|object| object["status"]["conditions"].as_array());
+            let is_degraded = conditions
+                .into_iter()
+                .flatten()
+                .any(|condition| condition["type"] == "Degraded" && condition["status"] != "False");
+            if object.is_none() || is_degraded {
+                let status = object.map(|object| object["status"].to_string()).unwrap_or_default();
+                self.add("nothing undone", format!("the BGPNodeStatus of {node} is {status}"));
+            }
         }
     }
 }
 
-/// What a speaker explains about each Service and router is what the router has.
-async fn check_explanations(world: &Arc<World>, processes: &Processes) {
-    for node in 0..NODES {
-        for service in world.server.objects("services") {
-            let Some(answer) = explanation(processes, node, name(&service)).await else {
-                world.violate(
-                    "explanation",
-                    format!("node {node} does not explain {}", name(&service)),
-                );
-                continue;
-            };
-            let Answer::Service(explained) = answer else { continue };
-            for router in 0..ROUTERS {
-                let prefix = format!("{}:", router_address(router));
-                let is_explained =
-                    explained.nodes.iter().filter(|it| it.node == node_name(node)).any(|it| {
-                        let passed = |gates: &[ferrolb_api::Gate]| {
-                            gates.iter().all(|gate| gate.passed == Some(true))
-                        };
-                        passed(&it.gates)
-                            && it
-                                .peers
-                                .iter()
-                                .any(|peer| peer.peer.starts_with(&prefix) && passed(&peer.gates))
-                    });
-                let found = routes(world, router);
-                let held = addresses(&service);
-                let is_announced = !is_foreign(&service)
-                    && service["spec"]["type"] == "LoadBalancer"
-                    && held.iter().any(|address| found.contains_key(&(*address, node)));
-                // A shared address is announced as long as one of its Services needs it.
-                let is_shared =
-                    !service["metadata"]["annotations"]["metallb.io/allow-shared-ip"].is_null();
-                if is_explained != is_announced && !(is_shared && is_announced) {
-                    world.violate(
+impl Problems {
+    /// What a speaker explains about each Service and router is what the router has.
+    async fn check_explanations(&mut self, world: &Arc<World>, processes: &Processes) {
+        for node in 0..NODES {
+            for service in world.server.objects("services") {
+                let Some(answer) = explanation(processes, node, name(&service)).await else {
+                    self.add(
                         "explanation",
-                        format!("node {node} says {} about {} at router {router}, which has {is_announced}", is_explained, name(&service)),
+                        format!("node {node} does not explain {}", name(&service)),
                     );
+                    continue;
+                };
+                let Answer::Service(explained) = answer else { continue };
+                for router in 0..ROUTERS {
+                    let prefix = format!("{}:", router_address(router));
+                    let is_explained =
+                        explained.nodes.iter().filter(|it| it.node == node_name(node)).any(|it| {
+                            let passed = |gates: &[ferrolb_api::Gate]| {
+                                gates.iter().all(|gate| gate.passed == Some(true))
+                            };
+                            passed(&it.gates)
+                                && it.peers.iter().any(|peer| {
+                                    peer.peer.starts_with(&prefix) && passed(&peer.gates)
+                                })
+                        });
+                    let found = routes(world, router);
+                    let held = addresses(&service);
+                    let is_announced = !is_foreign(&service)
+                        && service["spec"]["type"] == "LoadBalancer"
+                        && held.iter().any(|address| found.contains_key(&(*address, node)));
+                    // A shared address is announced as long as one of its Services needs it.
+                    let is_shared =
+                        !service["metadata"]["annotations"]["metallb.io/allow-shared-ip"].is_null();
+                    if is_explained != is_announced && !(is_shared && is_announced) {
+                        self.add(
+                            "explanation",
+                            format!("node {node} says {} about {} at router {router}, which has {is_announced}", is_explained, name(&service)),
+                        );
+                    }
                 }
             }
         }

@@ -9,17 +9,24 @@ use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 
 use crate::dataplane::Proxy;
+use crate::healed::Problems;
 use crate::plan::{Action, NODES, Plan, ROUTERS, Step, Who};
 use crate::process::Processes;
 use crate::trace::Trace;
 use crate::world::{POOLS, Violation, World};
-use crate::{healed, prompt, router, system, user};
+use crate::{prompt, router, system, user};
 
 /// The time from the beginning to the first step.
 const START: Duration = Duration::from_secs(4);
 /// The time that a world has to settle after all faults are over. The longest wait of the programs is part of it: a router keeps
 /// the routes of a node that restarts for 120 s, and a failed write is repeated after at most 20 s.
 const SETTLE: Duration = Duration::from_secs(260);
+/// The time between two looks at a world that settles.
+const LOOK: Duration = Duration::from_secs(5);
+/// The time for which everything must be right before a world ends early.
+const CALM: Duration = Duration::from_secs(10);
+/// Of this many seeds, one runs for the whole time.
+const WHOLE: u64 = 10;
 
 thread_local! {
     /// The message of the last panic on this thread.
@@ -60,8 +67,6 @@ fn run_here(seed: u64, plan: &Plan, with_lines: bool) -> Outcome {
     system::seed(seed);
     let mut builder = Builder::new_current_thread();
     builder.enable_time().start_paused(true);
-    #[cfg(tokio_unstable)]
-    builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&seed.to_le_bytes()));
     let runtime = match builder.build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -74,7 +79,7 @@ fn run_here(seed: u64, plan: &Plan, with_lines: bool) -> Outcome {
     let world = runtime.block_on(async {
         system::begin_clock();
         let world = World::new(seed, trace);
-        live(&world, plan).await;
+        live(&world, seed, plan).await;
         world
     });
     drop(runtime);
@@ -90,7 +95,7 @@ fn run_here(seed: u64, plan: &Plan, with_lines: bool) -> Outcome {
     }
 }
 
-async fn live(world: &Arc<World>, plan: &Plan) {
+async fn live(world: &Arc<World>, seed: u64, plan: &Plan) {
     user::set_up(world);
     let proxies: Vec<_> = (0..NODES).map(|node| Proxy::new(world, node)).collect();
     for proxy in &proxies {
@@ -116,8 +121,7 @@ async fn live(world: &Arc<World>, plan: &Plan) {
     }
 
     cluster.heal().await;
-    sleep(SETTLE).await;
-    healed::check(world, &cluster.proxies, &cluster.processes).await;
+    cluster.settle(seed.is_multiple_of(WHOLE)).await;
 }
 
 /// All parts of a world, for the steps of its plan.
@@ -129,6 +133,32 @@ struct Cluster {
 }
 
 impl Cluster {
+    /// Waits until everything is right and stays so, or until the time for it is over. If `whole`, that time passes in any case.
+    async fn settle(&self, whole: bool) {
+        let end = Instant::now() + SETTLE;
+        let mut right_since = None;
+        loop {
+            sleep(if whole { SETTLE } else { LOOK }).await;
+            let problems = Problems::find(&self.world, &self.proxies, &self.processes).await;
+            let now = Instant::now();
+            if self.world.lock().violation.is_some() {
+                return;
+            }
+            if now >= end {
+                for Violation { invariant, text } in problems {
+                    self.world.violate(invariant, text);
+                }
+                return;
+            }
+
+            if !problems.is_empty() {
+                right_since = None;
+            } else if now >= *right_since.get_or_insert(now) + CALM {
+                return;
+            }
+        }
+    }
+
     async fn perform(&self, action: Action) {
         let world = &self.world;
         match action {
