@@ -120,6 +120,94 @@ fn a_leader_that_resigns_is_followed_at_once() {
 }
 
 #[test]
+fn a_candidate_is_done_when_it_has_resigned_and_no_longer_leads() {
+    let (mut server, mut a, mut b) = (Server::default(), candidate("a"), candidate("b"));
+    let start = Instant::now();
+    assert!(!a.is_over(), "it has not resigned");
+    step(&mut server, &mut a, start);
+    step(&mut server, &mut b, start);
+    assert!(!a.is_over() && !b.is_over());
+
+    // A leader has to release the Lease first; another candidate has nothing to release.
+    a.resign();
+    b.resign();
+    assert!(!a.is_over() && b.is_over());
+    step(&mut server, &mut a, start);
+    assert!(a.is_over());
+    assert_eq!(server.lease.unwrap().holder, "");
+}
+
+#[test]
+fn a_leader_that_resigns_during_a_request_reads_the_lease_before_it_releases_it() {
+    let (mut server, mut a) = (Server::default(), candidate("a"));
+    let start = Instant::now();
+    step(&mut server, &mut a, start);
+
+    // The Lease may have changed by the request whose response is lost.
+    let now = start + Duration::from_secs(2);
+    let renewal = a.poll_request(now).expect("a renewal");
+    server.response(&renewal, "a", ElectionConfig::default());
+    a.resign();
+    assert_eq!(a.poll_request(now), Some(Request::Get));
+    let response = server.response(&Request::Get, "a", ElectionConfig::default());
+    a.handle_response(now, response);
+    step(&mut server, &mut a, now + Duration::from_secs(2));
+    assert!(a.is_over());
+    assert_eq!(server.lease.unwrap().holder, "", "released at the version that was read");
+
+    // Without a request under way the Lease is known.
+    let (mut server, mut a) = (Server::default(), candidate("a"));
+    step(&mut server, &mut a, start);
+    a.resign();
+    assert!(matches!(a.poll_request(start), Some(Request::Update { .. })));
+}
+
+#[test]
+fn a_leader_that_finds_another_holder_leads_no_longer() {
+    let (mut server, mut a) = (Server::default(), candidate("a"));
+    let start = Instant::now();
+    step(&mut server, &mut a, start);
+
+    // Another candidate has taken the Lease, whatever it may.
+    let lease = server.lease.as_mut().expect("a Lease");
+    (lease.holder, lease.version) = ("b".to_owned(), "7".to_owned());
+    let now = start + Duration::from_secs(2);
+    step(&mut server, &mut a, now);
+    assert!(!a.is_leader(now));
+    assert_eq!(a.leader(), Some("b"));
+}
+
+#[test]
+fn a_leader_reads_the_lease_after_a_write_without_a_response_and_renews_it_in_time() {
+    let (mut server, mut a) = (Server::default(), candidate("a"));
+    let start = Instant::now();
+    step(&mut server, &mut a, start);
+
+    let now = start + Duration::from_secs(2);
+    let renewal = a.poll_request(now);
+    assert!(matches!(renewal, Some(Request::Update { acquires: false, transitions: 0, .. })));
+    a.handle_response(now, Response::Unreachable);
+    assert_eq!(a.poll_request(now), None, "the retry period has not passed");
+
+    let now = now + Duration::from_secs(2);
+    assert_eq!(a.poll_request(now), Some(Request::Get));
+    let response = server.response(&Request::Get, "a", ElectionConfig::default());
+    a.handle_response(now, response);
+    assert_eq!(a.poll_request(now), None, "a leader does not hurry");
+    let now = now + Duration::from_secs(2);
+    assert!(matches!(a.poll_request(now), Some(Request::Update { .. })) && a.is_leader(now));
+
+    // Another candidate says that the Lease changes hands.
+    let mut b = candidate("b");
+    server.lease.as_mut().expect("a Lease").holder.clear();
+    assert_eq!(b.poll_request(now), Some(Request::Get));
+    let response = server.response(&Request::Get, "b", ElectionConfig::default());
+    b.handle_response(now, response);
+    let taking = b.poll_request(now);
+    assert!(matches!(taking, Some(Request::Update { acquires: true, transitions: 1, .. })));
+}
+
+#[test]
 fn a_lease_with_our_identity_is_ours_again_after_a_restart() {
     let mut server = Server::default();
     let start = Instant::now();
