@@ -20,13 +20,14 @@ impl Jitter {
         base.saturating_mul(parts) / 1024
     }
 
-    /// The next octet of SplitMix64, which is small, has its full period for any seed, and keeps peers out of step.
+    /// The next octet of SplitMix64, which is small, has its full period for any seed, and keeps peers out of step. The last step of
+    /// that generator is left out: it does not change the highest octet, the only one that is used.
     fn next_octet(&mut self) -> u8 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let [octet, ..] = (z ^ (z >> 31)).to_be_bytes();
+        let [octet, ..] = z.to_be_bytes();
         octet
     }
 }
@@ -44,6 +45,13 @@ mod tests {
         assert!(
             drawn.iter().any(|d| *d < base * 4 / 5) && drawn.iter().any(|d| *d > base * 19 / 20)
         );
+    }
+
+    #[test]
+    fn the_octets_are_the_highest_of_splitmix64() {
+        let mut jitter = Jitter::new(0);
+        let octets: Vec<_> = (0..5).map(|_| jitter.next_octet()).collect();
+        assert_eq!(octets, [0xe2, 0x6e, 0x06, 0xf8, 0x1b]);
     }
 
     #[test]

@@ -286,6 +286,10 @@ mod tests {
         let agreed = negotiate(&config(), &open(90, vec![])).unwrap();
         assert_eq!(agreed.families, [AfiSafi::IPV4_UNICAST]);
         assert!(!agreed.four_octet_as && !agreed.route_refresh);
+
+        let [v4, v6] = [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST];
+        assert!(agreed.has_family(v4) && !agreed.has_family(v6));
+        assert!(agreed.remote_offers(v4) && !agreed.remote_offers(v6));
     }
 
     #[test]
@@ -298,6 +302,10 @@ mod tests {
         let agreed = negotiate(&config(), &open(90, capabilities)).unwrap();
         assert_eq!(agreed.families, [AfiSafi::IPV6_UNICAST]);
         assert!(agreed.four_octet_as && agreed.route_refresh);
+        assert!(
+            agreed.has_family(AfiSafi::IPV6_UNICAST) && !agreed.has_family(AfiSafi::IPV4_UNICAST)
+        );
+        assert!(!agreed.remote_offers(AfiSafi::IPV4_UNICAST));
     }
 
     #[test]

@@ -90,3 +90,48 @@ impl FsmConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::fsm::negotiate::local_capabilities;
+    use crate::fsm::{RestartConfig, RoleConfig};
+    use crate::wire::{AddPath, AddPathMode, Role};
+    use crate::{Asn, BgpIdentifier};
+
+    /// A configuration that offers every capability.
+    fn everything() -> FsmConfig {
+        let mut config = FsmConfig::new(Asn(64636), BgpIdentifier::new(10, 0, 0, 1), Asn(64635));
+        config.families = vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST];
+        config.role = Some(RoleConfig::new(Role::CUSTOMER));
+        config.extensions.add_path =
+            vec![AddPath { family: AfiSafi::IPV4_UNICAST, mode: AddPathMode::BOTH }];
+        config.extensions.graceful_restart = Some(RestartConfig::default());
+        config
+    }
+
+    #[test]
+    fn a_capability_is_left_out_by_its_value_or_by_its_code_alone() {
+        let all = local_capabilities(&everything(), false);
+        assert_eq!(all.len(), 10, "{all:?}");
+
+        // Without a family, other capabilities name fewer families too.
+        let is_family = |it: &&Capability| matches!(it, Capability::Multiprotocol(_));
+        for capability in all.iter().filter(|it| !is_family(it)) {
+            let mut config = everything();
+            config.leave_out(capability);
+            let rest: Vec<_> = all.iter().filter(|it| *it != capability).cloned().collect();
+            assert_eq!(local_capabilities(&config, false), rest, "{capability}");
+
+            // A capability without a value is never read as an unknown one.
+            let code = capability.code();
+            if !matches!(code, 2 | 6 | 70) {
+                let mut config = everything();
+                config.leave_out(&Capability::Unknown { code, value: Bytes::new() });
+                assert_eq!(local_capabilities(&config, false), rest, "code {code}");
+            }
+        }
+    }
+}

@@ -116,3 +116,49 @@ impl fmt::Display for RemoteAs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_expectation_accepts_its_numbers_and_no_others() {
+        let local = Asn(64_636);
+        // Our own AS, the one before it, two within the range, and 0, which is nobody's.
+        let remotes = [64_636, 64_635, 64_512, 65_534, 65_535, 0].map(Asn);
+        let range = RemoteAs::Between(Asn(64_512), Asn(65_534));
+        for (expected, accepted) in [
+            (RemoteAs::Number(Asn(64_635)), [false, true, false, false, false, false]),
+            (RemoteAs::Number(Asn::ZERO), [false; 6]),
+            (RemoteAs::Internal, [true, false, false, false, false, false]),
+            (RemoteAs::External, [false, true, true, true, true, false]),
+            (range, [true, true, true, true, false, false]),
+            (RemoteAs::Any, [true, true, true, true, true, false]),
+        ] {
+            assert_eq!(
+                remotes.map(|remote| expected.accepts(local, remote)),
+                accepted,
+                "{expected}"
+            );
+        }
+        assert!(!RemoteAs::Internal.accepts(Asn::ZERO, Asn::ZERO));
+    }
+
+    #[test]
+    fn a_single_number_is_known_in_advance_and_every_kind_reads_back() {
+        for (text, number) in [
+            ("64635", Some(64_635)),
+            ("internal", Some(64_636)),
+            ("external", None),
+            ("any", None),
+            ("64512-64512", Some(64_512)),
+            ("64512-65534", None),
+        ] {
+            let expected: RemoteAs = text.parse().unwrap();
+            assert_eq!(expected.number(Asn(64_636)), number.map(Asn), "{text}");
+            assert_eq!(expected.to_string(), text);
+        }
+        let error = "64512-".parse::<RemoteAs>().unwrap_err();
+        assert!(error.to_string().starts_with("expected an AS number"), "{error}");
+    }
+}

@@ -261,3 +261,87 @@ fn an_outage_of_tcp_does_not_lengthen_the_pause_after_the_first_notification() {
     fsm.handle(now, Event::NotifMsg(notification(ErrorCode::CEASE, 5)));
     assert!(due(&fsm, Timer::IdleHold, now) <= secs(8));
 }
+
+#[test]
+fn each_change_of_the_state_is_reported_once_with_both_states() {
+    let now = epoch();
+    let mut fsm = Fsm::outgoing(Arc::new(config()));
+    let mut changes = Vec::new();
+    let events = [
+        Event::ManualStart,
+        Event::TcpConnectionConfirmed,
+        Event::BgpOpen(open()),
+        Event::KeepAliveMsg,
+        // Neither of these changes the state.
+        Event::KeepAliveMsg,
+        Event::UpdateMsg,
+        Event::ManualStop(cease()),
+    ];
+    for event in events {
+        fsm.handle(now, event);
+        while let Some(action) = fsm.poll_action() {
+            if let FsmAction::StateChange { from, to } = action {
+                changes.push((from, to));
+            }
+        }
+    }
+
+    let states = [
+        StateKind::Idle,
+        StateKind::Connect,
+        StateKind::OpenSent,
+        StateKind::OpenConfirm,
+        StateKind::Established,
+        StateKind::Idle,
+    ];
+    let expected: Vec<_> = states.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    assert_eq!(changes, expected);
+}
+
+#[test]
+fn a_message_that_waits_restarts_an_expired_hold_timer_and_no_other() {
+    let now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::Established, now);
+    fsm.heard(now + secs(89));
+    assert_eq!(due(&fsm, Timer::Hold, now), secs(90));
+    fsm.heard(now + secs(90));
+    assert_eq!(due(&fsm, Timer::Hold, now), secs(180));
+
+    // Without a session there is no HoldTimer to restart.
+    let mut fsm = fsm_in(config(), StateKind::OpenSent, now);
+    fsm.heard(now + secs(600));
+    assert_eq!(due(&fsm, Timer::Hold, now), secs(240));
+}
+
+#[test]
+fn the_two_connections_of_a_peer_draw_different_jitter() {
+    let now = epoch();
+    let mut incoming = Fsm::incoming(Arc::new(config()), now);
+    incoming.handle(now, Event::BgpOpen(open()));
+    incoming.handle(now, Event::KeepAliveMsg);
+    assert_eq!(incoming.state(), StateKind::Established);
+
+    let mut outgoing = jitter::Jitter::new(config().jitter_seed);
+    let drawn: Vec<_> = (0..4).map(|_| outgoing.apply(secs(30))).collect();
+    assert!(!drawn.contains(&due(&incoming, Timer::Keepalive, now)), "{drawn:?}");
+}
+
+#[test]
+fn a_machine_that_gave_way_starts_again_after_one_pause_and_only_from_idle() {
+    let now = epoch();
+    let mut fsm = fsm_in(config(), StateKind::Idle, now);
+    let pause = config().idle_hold_time;
+    fsm.restart_after_pause(now);
+    let first = due(&fsm, Timer::IdleHold, now);
+    assert!(first > Duration::ZERO && first <= pause, "{first:?}");
+    // The pause that runs is not made longer.
+    fsm.restart_after_pause(now + first / 2);
+    assert_eq!(due(&fsm, Timer::IdleHold, now), first);
+    // The operator ends it.
+    fsm.handle(now, Event::ManualStop(cease()));
+    assert_eq!(fsm.poll_timeout(), None);
+
+    let mut fsm = fsm_in(config(), StateKind::OpenSent, now);
+    fsm.restart_after_pause(now);
+    assert_eq!(fsm.deadline(Timer::IdleHold), None);
+}

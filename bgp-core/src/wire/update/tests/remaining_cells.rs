@@ -120,3 +120,53 @@ fn discarded_attributes_are_in_the_result_regardless_of_the_treatment() {
     assert_eq!(discarded, [(5, 4), (7, 6), (8, 4)]);
     assert_eq!(update.offending(), Some(&hex("c00805 fc7b")[..]));
 }
+
+#[test]
+fn treatments_print_as_rfc_7606_names_them() {
+    let treatments = [Fine, Ad, Taw, Treatment::AfiSafiDisable, Treatment::SessionReset];
+    assert_eq!(
+        treatments.map(|treatment| treatment.to_string()),
+        ["ok", "attribute-discard", "treat-as-withdraw", "afi-safi-disable", "session-reset"]
+    );
+}
+
+#[test]
+fn a_missing_attribute_is_named_by_its_code() {
+    let octets = update("", &format!("{ORIGIN}{NEXT_HOP}"), "08 0a");
+    let error = decode(&octets, external()).unwrap().error().unwrap();
+    assert_eq!(error.kind(), ErrorKind::MissingAttribute);
+    let notification = error.notification(&octets);
+    assert_eq!((notification.code.0, notification.subcode), (3, 3));
+    assert_eq!(notification.data.as_ref(), [AttributeCode::AS_PATH.0]);
+}
+
+#[test]
+fn an_attribute_set_within_another_is_not_judged() {
+    let malformed = "c08003 0000fc";
+    assert_eq!(treatment(&format!("{CORE} {malformed}"), external()), Taw);
+    assert_eq!(treatment(&format!("{CORE} c0800a 0000fc7c {malformed}"), external()), Fine);
+}
+
+#[test]
+fn a_repeated_attribute_is_noticed_for_every_code() {
+    for code in [0, 1, 63, 64, 65, 127, 128, 191, 192, 254, 255] {
+        let once = format!("{CORE} c0{code:02x}01 00");
+        if code > 40 && code != 128 {
+            assert_eq!(treatment(&once, external()), Fine, "{code}");
+        }
+        assert!(treatment(&format!("{once} c0{code:02x}01 00"), external()) >= Ad, "{code}");
+    }
+    // Codes that differ by 64, 128 and 192.
+    assert_eq!(treatment(&format!("{CORE} c03f00 c07f00 c0bf00 c0ff00"), external()), Fine);
+    assert_eq!(treatment(&format!("{CORE} c00000 c04000 c0c000"), external()), Fine);
+}
+
+#[test]
+fn each_finding_has_the_offset_of_its_attribute() {
+    let octets = update("", &format!("{CORE} c00803 fc7b00 801a00"), "08 0a");
+    let update = decode(&octets, external()).unwrap();
+    let offsets: Vec<_> = update.findings().map(|finding| finding.error.offset()).collect();
+    let first = 23 + hex(CORE).len();
+    assert_eq!(offsets, [first, first + 6]);
+    assert_eq!(octets[offsets[1]..][..2], [0x80, 26]);
+}

@@ -107,6 +107,7 @@ fn attributes_of_tlvs_are_judged_by_their_lengths() {
         // AIGP: a metric; another TLV before it; a metric with a wrong length; a TLV shorter than its header; transitive.
         ("801a0b 01 000b 0000000000000064", Fine),
         ("801a0f 02 0004 ff 01 000b 0000000000000064", Fine),
+        ("801a15 02 000a 00000000000000 01 000b 0000000000000064", Fine),
         ("801a0a 01 000a 00000000000064", Ad),
         ("801a03 02 0002", Ad),
         ("801a03 02 0004", Ad),
@@ -128,7 +129,9 @@ fn attributes_of_tlvs_are_judged_by_their_lengths() {
         ("c0280a 01 0007 00 0000 00000064", Fine),
         ("c02809 01 0006 00 0000 000064", Ad),
         ("c0280b 03 0008 0000 003e80 001f40", Fine),
+        ("c02811 03 000e 0000 003e80 001f40 005dc0 001f40", Fine),
         ("c0280a 03 0007 0000 003e80 001f", Ad),
+        ("c02805 03 0002 0000", Ad),
         ("c02806 00 0000 00 0000", Fine),
         ("c02804 00 0000 00", Ad),
         ("c02800", Ad),
