@@ -14,6 +14,8 @@ SEED ?= 1
 FUZZ_SECONDS ?= 60
 # The checks of `make deny`. Without a network, use DENY="bans licenses sources".
 DENY ?= advisories bans licenses sources
+# The files that `make mutants` changes, of those that .cargo/mutants.toml lists; all of them by default.
+FILES ?=
 # The tag or commit that `make semver` compares with.
 BASELINE ?= main
 
@@ -21,7 +23,7 @@ BASELINE ?= main
 TAG ?= --snapshot
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate soak fuzz fuzz-coverage lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver reproducible release
+.PHONY: help simulate soak fuzz fuzz-coverage lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver mutants reproducible release
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +89,9 @@ deny: ## Check advisories, licences and sources of dependencies; needs cargo-den
 
 semver: ## Compare the public API with BASELINE (main); needs cargo-semver-checks (`cargo install --locked cargo-semver-checks`)
 	$(CARGO) semver-checks -p bgp-core -p bgp-session --baseline-rev $(BASELINE)
+
+mutants: ## Change FILES in small ways, one at a time, and list the changes that no test notices; needs cargo-mutants
+	$(CARGO) mutants --baseline=skip -j1 --timeout 300 $(addprefix --file ,$(FILES)) -- --lib
 
 reproducible: ## Build the binary of a release twice in different folders, and compare the two; needs cargo-auditable
 	scripts/check-reproducible amd64
