@@ -22,8 +22,8 @@ pub fn check(input: &[u8]) {
     judge_codec(input);
 
     let mut input = Input::new(input);
-    let profile = profile(&mut input);
-    let mut driver = Driver::new(profile);
+    let (profile, is_passive) = profile(&mut input);
+    let mut driver = Driver::new(profile, is_passive);
     while !input.is_empty() {
         step(&mut driver, &mut input);
     }
@@ -43,16 +43,17 @@ fn judge_codec(octets: &[u8]) {
     }
 }
 
-/// Reads a valid profile.
-fn profile(input: &mut Input<'_>) -> BfdProfile {
+/// Reads a valid profile, and whether it is passive.
+fn profile(input: &mut Input<'_>) -> (BfdProfile, bool) {
     let interval = |octet: u8| Duration::from_millis(10 + 235 * u64::from(octet));
     let (transmit, receive) = (interval(input.octet()), interval(input.octet()));
     let bits = input.octet();
     let profile = BfdProfile::new().transmit_interval(transmit).receive_interval(receive);
     let profile = profile.multiplier((bits >> 1).max(1));
-    let profile = if is_set(bits, 0) { profile.passive() } else { profile };
+    let is_passive = is_set(bits, 0);
+    let profile = if is_passive { profile.passive() } else { profile };
     profile.check().expect("a valid profile");
-    profile
+    (profile, is_passive)
 }
 
 /// Performs one step: the low bits of an octet choose it, the high ones its details.
@@ -68,7 +69,10 @@ fn step(driver: &mut Driver, input: &mut Input<'_>) {
         1..=3 => driver.receive(&packet(how, input)),
         4 => driver.wait_for_deadline(),
         5 => driver.wait(Duration::from_millis(1 << (how % 16))),
-        6 => driver.set_profile(profile(input)),
+        6 => {
+            let (profile, is_passive) = profile(input);
+            driver.set_profile(profile, is_passive);
+        }
         _ if is_set(how, 0) => driver.disable(),
         _ => driver.enable(),
     }
@@ -114,7 +118,6 @@ enum Cause {
 struct Driver {
     session: Session,
     now: Instant,
-    profile: BfdProfile,
     state: State,
     is_passive: bool,
     /// The time of the last packet of the router, until the session forgets the router.
@@ -129,14 +132,13 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(profile: BfdProfile) -> Self {
+    fn new(profile: BfdProfile, is_passive: bool) -> Self {
         let now = Instant::now();
         let mut driver = Self {
             session: Session::new(now, profile, OURS, 1),
             now,
-            profile,
             state: State::Down,
-            is_passive: false,
+            is_passive,
             heard: None,
             required_min_rx: 1,
             ups: 0,
@@ -144,14 +146,8 @@ impl Driver {
             sent: 0,
             outbox: Vec::new(),
         };
-        driver.is_passive = driver.is_silent_at_first();
         driver.settle(Cause::Profile);
         driver
-    }
-
-    /// Returns true if the profile is passive, which a new session shows by its silence.
-    fn is_silent_at_first(&self) -> bool {
-        Session::new(self.now, self.profile, OURS, 1).poll_timeout().is_none()
     }
 
     fn receive(&mut self, packet: &Packet) {
@@ -183,9 +179,8 @@ impl Driver {
         self.settle(Cause::Time(is_over));
     }
 
-    fn set_profile(&mut self, profile: BfdProfile) {
-        self.profile = profile;
-        self.is_passive = self.is_silent_at_first();
+    fn set_profile(&mut self, profile: BfdProfile, is_passive: bool) {
+        self.is_passive = is_passive;
         self.session.set_profile(self.now, profile);
         self.settle(Cause::Profile);
     }

@@ -18,8 +18,8 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
     });
 
     let before = PANICS.get();
-    let runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = { runtime }.enable_time().start_paused(true).build().expect("a runtime");
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
     let result = runtime.block_on(future);
     drop(runtime);
     assert_eq!(PANICS.get(), before, "a task has panicked");
