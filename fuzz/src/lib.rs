@@ -30,7 +30,7 @@ pub mod route_refresh;
 pub mod router_advertisement;
 pub mod rtr;
 pub mod seeds;
-pub mod session;
+pub mod speakers;
 pub mod state_file;
 pub mod text;
 pub mod update;
@@ -72,7 +72,7 @@ pub const TARGETS: [Target; 23] = [
     Target { name: "recording", check: recording::check },
     Target { name: "state_file", check: state_file::check },
     Target { name: "health_port", check: health_port::check },
-    Target { name: "session", check: session::check },
+    Target { name: "speakers", check: speakers::check },
 ];
 
 /// Runs the oracle on the files in the arguments. This is the main function of a target that was not built for fuzzing, to

@@ -39,7 +39,7 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
         "recording" => crate::recording::seeds(),
         "state_file" => crate::state_file::seeds(),
         "health_port" => crate::health_port::seeds(),
-        "session" => crate::session::seeds(),
+        "speakers" => crate::speakers::seeds(),
         _ => Vec::new(),
     }
 }

@@ -193,5 +193,5 @@ targets_hold_on_changed_inputs! {
     recording_holds_on_changed_inputs => "recording";
     state_file_holds_on_changed_inputs => "state_file";
     health_port_holds_on_changed_inputs => "health_port";
-    session_holds_on_changed_inputs => "session";
+    speakers_hold_on_changed_inputs => "speakers";
 }

@@ -1,8 +1,0 @@
-//! The driver of `fuzz::session`.
-#![cfg_attr(fuzzing, no_main)]
-#[cfg(fuzzing)]
-libfuzzer_sys::fuzz_target!(|input: &[u8]| fuzz::session::check(input));
-#[cfg(not(fuzzing))]
-fn main() -> std::process::ExitCode {
-    fuzz::replay_arguments(fuzz::session::check)
-}
