@@ -321,7 +321,7 @@ fn the_two_connections_of_a_peer_draw_different_jitter() {
     incoming.handle(now, Event::KeepAliveMsg);
     assert_eq!(incoming.state(), StateKind::Established);
 
-    let mut outgoing = jitter::Jitter::new(config().jitter_seed);
+    let mut outgoing = Jitter::new(config().jitter_seed);
     let drawn: Vec<_> = (0..4).map(|_| outgoing.apply(secs(30))).collect();
     assert!(!drawn.contains(&due(&incoming, Timer::Keepalive, now)), "{drawn:?}");
 }
