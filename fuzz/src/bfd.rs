@@ -183,6 +183,8 @@ impl Driver {
         self.is_passive = is_passive;
         self.session.set_profile(self.now, profile);
         self.settle(Cause::Profile);
+        // A shorter detection time may have passed already.
+        self.expire();
     }
 
     fn disable(&mut self) {
@@ -218,7 +220,9 @@ impl Driver {
             self.judge_packet(&packet);
             self.outbox.push(packet);
         }
-        self.judge_timers();
+        if cause != Cause::Profile {
+            self.judge_timers();
+        }
 
         let stats = self.session.stats();
         assert_eq!((stats.ups, stats.failures, stats.sent), (self.ups, self.failures, self.sent));
