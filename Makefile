@@ -91,7 +91,7 @@ semver: ## Compare the public API with BASELINE (main); needs cargo-semver-check
 	$(CARGO) semver-checks -p bgp-core -p bgp-session --baseline-rev $(BASELINE)
 
 mutants: ## Change FILES in small ways, one at a time, and list the changes that no test notices; needs cargo-mutants
-	$(CARGO) mutants --baseline=skip -j1 --timeout 300 $(addprefix --re ,$(FILES)) -- --lib
+	$(CARGO) mutants --baseline=skip -j1 --timeout 300 $(if $(FILES),--no-config $(addprefix --file ,$(FILES))) -- --lib
 
 reproducible: ## Build the binary of a release twice in different folders, and compare the two; needs cargo-auditable
 	scripts/check-reproducible amd64
