@@ -11,7 +11,7 @@ use std::{
 
 use bgp_core::{
     bmp::{BmpFrame, BmpMessage, BmpPeerType},
-    mrt::{RecordContent, Records},
+    mrt::{Record, RecordContent, Records},
 };
 use bgp_session::{
     Asn, BgpIdentifier, Community, Import, PeerConfig, PeerHandle, Route, RouteSet, Speaker,
@@ -314,20 +314,31 @@ async fn monitor_shows_routes_to_its_station_and_records_messages() {
                 octets.advance(length);
             }
         }
+
+        // The record of the message is written by a task of its own.
+        let recording = async {
+            while recorded_updates(&recorded.0.borrow()) == 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        soon("the record of the message", recording).await;
     };
     tokio::select! {
         () = fails(monitor::run(&arguments, &recorded)) => {}
         () = watching => {}
     }
+    assert_eq!(recorded_updates(&recorded.0.borrow()), 1);
+}
 
-    let octets = recorded.0.borrow();
-    let updates = Records::new(&octets).filter(|record| match record.content().unwrap() {
+/// The number of recorded messages with the prefix 203.0.113.7/32.
+fn recorded_updates(octets: &[u8]) -> usize {
+    let has_prefix = |record: &Record<'_>| match record.content().unwrap() {
         RecordContent::Message(recorded) => {
             recorded.octets.windows(5).any(|it| it == [32, 203, 0, 113, 7])
         }
         _ => false,
-    });
-    assert_eq!(updates.count(), 1, "{} octets", octets.len());
+    };
+    Records::new(octets).filter(has_prefix).count()
 }
 
 #[tokio::test]
