@@ -1,7 +1,7 @@
 //! [`AccessReview`]: the API server decides who may read the HTTP port of a program, as it does for its own paths.
 //!
 //! Owns the two questions, TokenReview and SubjectAccessReview, and their limits. A decision is kept for a short time. While the API
-//! server gives none, nobody may read whose permission is not known.
+//! server gives none, no one without a known permission may read.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -26,7 +26,7 @@ use ferrolb_node::http::{Access, Authorization};
 pub(super) struct AccessReview {
     client: Client,
     cache: Mutex<DecisionCache>,
-    /// The questions that may be asked at the same time.
+    /// The questions that may be asked at the same time. Others wait.
     questions: Semaphore,
     budget: Mutex<Budget>,
     /// The time when the log last said that there is no decision.
@@ -50,14 +50,18 @@ impl AccessReview {
         if let Some(access) = lock(&self.cache).get(&key, Instant::now()) {
             return access;
         }
-        if !lock(&self.budget).take(Instant::now()) {
+        // A permission that has only expired costs nothing, so that wrong tokens keep out no known reader.
+        let was_allowed = lock(&self.cache).was_allowed(&key);
+        if !was_allowed && !lock(&self.budget).take(Instant::now()) {
             return Access::Undecided("too many unknown clients ask".to_owned());
         }
-        let Ok(_question) = self.questions.try_acquire() else {
-            return Access::Undecided("too many clients wait for the API server".to_owned());
-        };
 
-        let access = match timeout(TIMEOUT, self.ask(token, path)).await {
+        let asking = async {
+            // The semaphore is never closed.
+            let _question = self.questions.acquire().await;
+            self.ask(token, path).await
+        };
+        let access = match timeout(TIMEOUT, asking).await {
             Ok(Ok(access)) => access,
             Ok(Err(error)) => self.undecided(&error),
             Err(_) => {
@@ -103,7 +107,7 @@ impl AccessReview {
             if warned_at.is_none_or(|at| at.elapsed() >= WARN_AGAIN_AFTER) {
                 *warned_at = Some(Instant::now());
                 tracing::warn!(
-                    "nobody may read the HTTP port, because the API server does not decide who may: {}",
+                    "no new reader may read the HTTP port, because the API server does not decide who may: {}",
                     causes(error)
                 );
             }

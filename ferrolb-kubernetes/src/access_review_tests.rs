@@ -123,4 +123,21 @@ async fn wrong_tokens_do_not_burden_the_api_server() {
         review.check(&number.to_string(), "/metrics").await;
     }
     assert_eq!(reviewed_tokens(&server), BURST as usize + 3);
+
+    // Nor do they keep out a reader whose permission has expired.
+    tokio::time::advance(ALLOWED_FOR).await;
+    for number in 2000..2100 {
+        review.check(&number.to_string(), "/metrics").await;
+    }
+    assert_eq!(review.check(PROMETHEUS, "/metrics").await, Access::Allowed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_requests_at_once_wait_for_their_decisions() {
+    let (server, review) = server();
+    server.set_delay(TIMEOUT / 20);
+    let paths: Vec<_> = (0..BURST).map(|number| format!("/v1/{number}")).collect();
+    let checks = paths.iter().map(|path| review.check(PROMETHEUS, path));
+    let decisions = futures_util::future::join_all(checks).await;
+    assert!(decisions.iter().all(|it| matches!(it, Access::Forbidden(_))), "{decisions:?}");
 }

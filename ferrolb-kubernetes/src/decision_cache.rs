@@ -45,6 +45,11 @@ impl DecisionCache {
         (now < *until).then(|| access.clone())
     }
 
+    /// Returns true if the request was allowed before, even if that no longer holds.
+    pub(super) fn was_allowed(&self, key: &RequestKey) -> bool {
+        self.allowed.contains_key(key)
+    }
+
     /// Keeps a decision. That there is none is not kept.
     pub(super) fn insert(&mut self, key: RequestKey, access: &Access, now: Instant) {
         match access {

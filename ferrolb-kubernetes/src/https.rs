@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::NoServerSessionStorage;
 use rustls::version::TLS13;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 
 use ferrolb_node::Error;
@@ -38,6 +38,7 @@ pub struct CertificateFiles {
 pub(super) struct Tls {
     files: CertificateFiles,
     state: Arc<Mutex<State>>,
+    pace: Pace,
 }
 
 struct State {
@@ -47,6 +48,31 @@ struct State {
     fingerprint: Digest,
     /// The last valid certificate.
     config: Arc<ServerConfig>,
+    /// A hash of its files.
+    in_force: Digest,
+}
+
+/// The pace of handshakes. Each costs far more time than a request, which the thread of the program would lack for BGP and BFD if
+/// strangers could cause any number of them.
+struct Pace {
+    /// The time at which the next handshake would begin if none had begun early.
+    next: Mutex<Instant>,
+}
+
+impl Pace {
+    /// A pace at which the first handshakes do not wait.
+    fn new() -> Self {
+        Self { next: Mutex::new(Instant::now()) }
+    }
+
+    /// Returns the time at which another handshake may begin.
+    fn reserve(&self, now: Instant) -> Instant {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let earliest = now.checked_sub(HANDSHAKE_INTERVAL * HANDSHAKES_AT_ONCE).unwrap_or(now);
+        let at = earliest.max(*next);
+        *next = at + HANDSHAKE_INTERVAL;
+        at
+    }
 }
 
 impl Tls {
@@ -58,8 +84,9 @@ impl Tls {
     pub(super) fn load(files: CertificateFiles) -> Result<Self, Error> {
         let contents = Contents::read(&files).map_err(Error::new)?;
         let config = contents.config(&files).map_err(Error::new)?;
-        let state = State { read_at: Instant::now(), fingerprint: contents.fingerprint(), config };
-        Ok(Self { files, state: Arc::new(Mutex::new(state)) })
+        let fingerprint = contents.fingerprint();
+        let state = State { read_at: Instant::now(), fingerprint, config, in_force: fingerprint };
+        Ok(Self { files, state: Arc::new(Mutex::new(state)), pace: Pace::new() })
     }
 }
 
@@ -72,7 +99,10 @@ impl fmt::Debug for Tls {
 impl Encryption for Tls {
     fn accept(&self, stream: TcpStream) -> BoxFuture<'static, io::Result<BoxedStream>> {
         let (files, state) = (self.files.clone(), Arc::clone(&self.state));
+        let begin = self.pace.reserve(Instant::now());
         Box::pin(async move {
+            sleep_until(begin).await;
+
             let is_due = {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 let is_due = state.read_at.elapsed() >= REREAD_AFTER;
@@ -115,8 +145,11 @@ fn reread(files: &CertificateFiles, state: &Mutex<State>) {
     // Two files that are replaced one after the other may not fit together now, but will at the next attempt.
     match read.and_then(|contents| contents.config(files)) {
         Ok(config) => {
-            state.lock().unwrap_or_else(PoisonError::into_inner).config = config;
-            tracing::info!("the certificate of the HTTPS port has changed");
+            let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_other = state.in_force.as_ref() != fingerprint.as_ref();
+            (state.config, state.in_force) = (config, fingerprint);
+            let what = if is_other { "has changed" } else { "can be read again" };
+            tracing::info!("the certificate of the HTTPS port {what}");
         }
         Err(error) => {
             tracing::warn!("the previous certificate of the HTTPS port stays: {error}");
@@ -177,6 +210,9 @@ impl Contents {
 
 /// The time after which a connection makes the files be read again. The kubelet takes up to a minute or two to change them.
 const REREAD_AFTER: Duration = Duration::from_secs(5);
+/// The time between two handshakes, of which some may begin at once after a pause.
+const HANDSHAKE_INTERVAL: Duration = Duration::from_millis(20);
+const HANDSHAKES_AT_ONCE: u32 = 16;
 const CERTIFICATE_FLAG: &str = "--tls-cert-file";
 const KEY_FLAG: &str = "--tls-private-key-file";
 

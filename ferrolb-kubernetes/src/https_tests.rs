@@ -111,3 +111,14 @@ fn a_start_without_a_valid_certificate_says_which_file_is_wrong() {
     fs::write(pair.files().key, "").unwrap();
     assert!(error(&pair).starts_with("--tls-private-key-file "), "{}", error(&pair));
 }
+
+#[tokio::test(start_paused = true)]
+async fn strangers_cause_only_so_many_handshakes() {
+    let pace = Pace::new();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let now = Instant::now();
+    let begins: Vec<_> = (0..100).map(|_| pace.reserve(now)).collect();
+    let at_once = begins.iter().filter(|begin| **begin <= now).count();
+    assert_eq!(at_once, HANDSHAKES_AT_ONCE as usize + 1);
+    assert_eq!(begins[99], now + HANDSHAKE_INTERVAL * (99 - HANDSHAKES_AT_ONCE));
+}

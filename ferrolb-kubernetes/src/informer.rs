@@ -125,19 +125,24 @@ impl Informer {
         self.cache.take(event)
     }
 
-    /// Watches the Secrets that the configuration refers to. Returns false until all of them have been looked for.
+    /// Watches the Secrets that the configuration refers to, and no others.
+    fn follow_secrets(&mut self) {
+        let Some(secrets) = &mut self.secrets else { return };
+        for deletion in secrets.follow(&self.cache.secret_names(), &mut self.watches) {
+            self.cache.take(deletion);
+        }
+    }
+
+    /// Returns false until all Secrets that the configuration refers to have been looked for.
     fn settle_secrets(&mut self) -> bool {
-        let Some(secrets) = &mut self.secrets else { return true };
-        if !self.cache.has_references() {
+        if self.secrets.is_none() || !self.cache.has_references() {
             return true;
         }
-
-        if let Some(names) = self.cache.changed_secret_names() {
-            for deletion in secrets.follow(&names, &mut self.watches) {
-                self.cache.take(deletion);
-            }
+        if self.cache.has_changed() {
+            self.follow_secrets();
         }
-        if !secrets.are_complete() {
+
+        if self.secrets.as_ref().is_some_and(|secrets| !secrets.are_complete()) {
             return false;
         }
         if !self.cache.has_listed(Kind::Secret) {
@@ -153,7 +158,12 @@ impl Informer {
             return Settled { config: None, has_new_status: false };
         }
         let before = self.cache.config_status().clone();
+        let has_changed = self.cache.has_changed();
         let config = self.cache.settle();
+        // What was in force until now may have been the last to refer to a Secret.
+        if has_changed && self.cache.has_references() {
+            self.follow_secrets();
+        }
         self.cache.take_new_problems().report(events);
 
         let now = self.cache.config_status();

@@ -158,10 +158,16 @@ impl ObjectCache {
         kinds.all(|kind| !self.awaited.contains(kind))
     }
 
-    /// Returns the names of the Secrets that the configuration refers to, if it has changed since it was last read.
-    pub(super) fn changed_secret_names(&self) -> Option<BTreeSet<String>> {
-        let names = self.configuration.iter().flat_map(|(id, tree)| secret_names(id, tree));
-        self.changed.then(|| names.collect())
+    /// Returns true if the configuration has changed since it was last read.
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Returns the names of the Secrets that the configuration refers to, as it is written and as it is in force: an object with an
+    /// error may stay in force in an older version.
+    pub(super) fn secret_names(&self) -> BTreeSet<String> {
+        let objects = self.configuration.iter().chain(self.effective.iter());
+        objects.flat_map(|(id, tree)| secret_names(id, tree)).collect()
     }
 
     /// Returns the state of the configuration, as of the last [`settle`](Self::settle).

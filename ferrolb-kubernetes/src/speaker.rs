@@ -155,8 +155,8 @@ impl Speaker {
             let has_synced = self.informer.has_synced();
             // Before that, neither the announcements nor the Node that owns the objects is known.
             let may_announce = self.may_announce();
-            // The order is fixed, so that a simulation can repeat it. No branch keeps the later ones waiting: the tasks that
-            // make work for it run only while this one waits, and until then there is no more than a bounded queue holds.
+            // The order is fixed, so that a simulation can repeat it. No branch keeps the later ones waiting for long: each has a
+            // queue of bounded size, and the tasks that fill it run only while this one waits.
             tokio::select! {
                 biased;
                 request = next_request(requests) => answer(self, request).await,

@@ -94,6 +94,14 @@ struct RefusedResources {
 /// The plural name of a resource, and the name of an object if only that one is watched.
 type RefusedKey = (&'static str, Option<String>);
 
+/// Names a resource for people, with the object if only that one is watched.
+fn shown((resource, name): &RefusedKey) -> String {
+    match name {
+        Some(name) => format!("{resource} {name}"),
+        None => (*resource).to_owned(),
+    }
+}
+
 impl RefusedResources {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<RefusedKey, String>> {
         self.reasons.lock().unwrap_or_else(PoisonError::into_inner)
@@ -101,7 +109,7 @@ impl RefusedResources {
 
     /// Notes a refusal and its reason. Returns true if the reason is new.
     fn insert(&self, key: RefusedKey, why: &str) -> bool {
-        let resource = key.0;
+        let resource = shown(&key);
         let before = self.lock().insert(key, why.to_owned());
         let is_new = before.as_deref() != Some(why);
         if is_new {
@@ -116,7 +124,7 @@ impl RefusedResources {
     fn remove(&self, key: &RefusedKey) -> bool {
         let was_refused = self.lock().remove(key).is_some();
         if was_refused {
-            let text = format!("the API server no longer refuses {}", key.0);
+            let text = format!("the API server no longer refuses {}", shown(key));
             self.log.record(NewEvent::info(EventKind::Watch, text));
             self.changed.notify_one();
         }
@@ -219,7 +227,8 @@ impl ResourceWatch {
         let mut pause = PAUSE.0;
         loop {
             let next = events.next();
-            let event = if self.failures == 0 {
+            // A watch that has passed nothing on does not work yet, however long the API server takes to refuse it.
+            let event = if self.failures == 0 || self.is_first {
                 next.await
             } else if let Ok(event) = tokio::time::timeout(SETTLED, next).await {
                 event
@@ -333,7 +342,8 @@ impl ResourceWatch {
         match &refusal {
             Some(why) if self.refused.insert(self.refused_key(), why) => {
                 tracing::warn!(
-                    "the API server refuses to list or to watch {resource}, trying again: {why}"
+                    "the API server refuses to list or to watch {}, trying again: {why}",
+                    shown(&self.refused_key())
                 );
             }
             _ => {
@@ -349,9 +359,9 @@ impl ResourceWatch {
 
     fn note_recovery(&mut self) {
         self.failures = 0;
-        if self.refused.remove(&self.refused_key()) {
-            let resource = self.target.kind.plural();
-            tracing::info!("the API server no longer refuses {resource}");
+        let key = self.refused_key();
+        if self.refused.remove(&key) {
+            tracing::info!("the API server no longer refuses {}", shown(&key));
         }
     }
 

@@ -5,17 +5,19 @@
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ferrolb_api::{ApiError, Event};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::parameters::Parameters;
+use super::protection::AllowedUntil;
 use super::streaming::{OpenStream, Streaming};
 use super::{ServerState, api, body, try_acquire};
 use crate::api::Refused;
@@ -35,6 +37,7 @@ pub(super) async fn events(
     State(state): State<ServerState>,
     Extension(streaming): Extension<Streaming>,
     headers: HeaderMap,
+    extensions: Extensions,
     RawQuery(query): RawQuery,
 ) -> Response {
     let since = match since(&headers, query.as_deref()) {
@@ -45,7 +48,8 @@ pub(super) async fn events(
     if wants_stream(&headers) {
         let Some(permit) = try_acquire(&state.streams) else { return api::too_many("streams") };
         let reader = state.events.reader(since);
-        return stream(EventStream { reader, open: streaming.open(), _permit: permit });
+        let until = extensions.get().map(|AllowedUntil(until)| *until);
+        return stream(EventStream { reader, open: streaming.open(), until, _permit: permit });
     }
 
     let Some(permit) = try_acquire(&state.answers) else { return api::too_many("answers") };
@@ -89,12 +93,14 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 struct EventStream {
     reader: EventReader,
     open: OpenStream,
+    /// The time at which it ends, if the permission of its reader must be asked for again.
+    until: Option<Instant>,
     _permit: OwnedSemaphorePermit,
 }
 
 fn stream(stream: EventStream) -> Response {
     let chunks = futures_util::stream::unfold((stream, true), async |(mut stream, is_first)| {
-        let chunk = if is_first { BEGINNING.to_owned() } else { stream.next_chunk().await };
+        let chunk = if is_first { BEGINNING.to_owned() } else { stream.next_chunk().await? };
         Some((Ok::<_, Infallible>(chunk), (stream, false)))
     });
     let headers = [(header::CONTENT_TYPE, EVENT_STREAM)];
@@ -102,12 +108,17 @@ fn stream(stream: EventStream) -> Response {
 }
 
 impl EventStream {
-    /// Returns the next events as text, or a comment after a time without any.
-    async fn next_chunk(&mut self) -> String {
+    /// Returns the next events as text, or a comment after a time without any. `None` at the end of the permission.
+    async fn next_chunk(&mut self) -> Option<String> {
         // The client has read what came before.
         self.open.note_read();
-        let Ok(first) = timeout(self.open.keep_alive(), self.reader.next()).await else {
-            return KEEP_ALIVE.to_owned();
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return None;
+        }
+        let wait = self.open.keep_alive().min(left.unwrap_or(Duration::MAX));
+        let Ok(first) = timeout(wait, self.reader.next()).await else {
+            return Some(KEEP_ALIVE.to_owned());
         };
 
         let mut chunk = String::new();
@@ -115,7 +126,7 @@ impl EventStream {
         for reading in std::iter::from_fn(|| self.reader.try_next()).take(BATCH - 1) {
             write(&mut chunk, &reading);
         }
-        chunk
+        Some(chunk)
     }
 }
 
@@ -128,4 +139,31 @@ fn write(chunk: &mut String, reading: &EventReading) {
         },
         EventReading::Missed(events) => write!(chunk, "event: missed\ndata: {events}\n\n"),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::events::EventLog;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_with_the_permission_of_its_reader() {
+        let streaming = Streaming::new(Duration::from_secs(7));
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let begin = Instant::now();
+        let mut stream = EventStream {
+            reader: EventLog::new().reader(None),
+            open: streaming.open(),
+            until: Some(begin + Duration::from_secs(60)),
+            _permit: permit,
+        };
+        while let Some(chunk) = stream.next_chunk().await {
+            assert_eq!(chunk, KEEP_ALIVE);
+        }
+        assert_eq!(begin.elapsed(), Duration::from_secs(60));
+    }
 }

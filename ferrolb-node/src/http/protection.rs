@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -15,6 +16,7 @@ use ferrolb_api::ApiError;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 use super::api;
 use super::listener::Accept;
@@ -63,10 +65,14 @@ pub enum Access {
     Undecided(String),
 }
 
+/// The time at which the answer to an allowed request must end, if it would not end by itself. Its reader may ask again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AllowedUntil(pub(super) Instant);
+
 /// Passes a request on if its token allows it.
 pub(super) async fn check(
     State(authorization): State<Arc<dyn Authorization>>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let path = request.uri().path();
@@ -80,7 +86,10 @@ pub(super) async fn check(
     };
 
     match authorization.check(token, path).await {
-        Access::Allowed => next.run(request).await,
+        Access::Allowed => {
+            request.extensions_mut().insert(AllowedUntil(Instant::now() + STREAM_TIME));
+            next.run(request).await
+        }
         Access::Unauthenticated => unauthenticated("the API server does not know the token"),
         Access::Forbidden(user) => {
             let error = ApiError {
@@ -141,5 +150,7 @@ impl Accept for EncryptedListener {
     }
 }
 
+/// The time for which a stream runs before its reader must ask again.
+const STREAM_TIME: Duration = Duration::from_secs(60);
 /// The paths that need no permission. They reveal only whether the process works.
 const HEALTH_CHECKS: [&str; 3] = ["/livez", "/healthz", "/readyz"];

@@ -57,7 +57,7 @@ impl Reader {
         let mut stream = self.tls.connect(name, stream).await?;
         let token = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{}Connection: close\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: ferrolb\r\n{}Connection: close\r\n\r\n",
             token.unwrap_or_default()
         );
         stream.write_all(request.as_bytes()).await?;
@@ -105,6 +105,7 @@ async fn start(cluster: &Cluster, program: &str, folder: &Path) -> (Program, u16
         port_argument.as_str(),
         "--bind-address=127.0.0.1",
         "--http-auth=kubernetes",
+        "--allow-host=ferrolb",
         "--tls-cert-file",
         certificate.to_str().unwrap(),
         "--tls-private-key-file",

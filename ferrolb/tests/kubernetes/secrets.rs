@@ -84,6 +84,17 @@ async fn a_speaker_reads_the_secrets_of_its_peers_by_name_and_no_others() {
     allow_secrets(&cluster, &["tor", "second"]);
     expect(&cluster, 2, "NoSession").await;
 
+    // A wrong name leaves the peer in force with its old Secret, which is no error and still watched.
+    let wrong = json!({"spec": {"passwordSecret": {"name": "typo"}}});
+    peers.patch("second", &PatchParams::default(), &Patch::Merge(wrong)).await.unwrap();
+    wait("the error to name the wrong Secret alone", async || {
+        let state = states.get("speaker-kube1").await.map_err(|it| it.to_string())?;
+        let summary = state.data["status"]["errorSummary"].as_str().unwrap_or_default();
+        let is_right = summary.contains("\"typo\"") && !summary.contains("\"second\"");
+        if is_right { Ok(()) } else { Err(summary.to_owned()) }
+    })
+    .await;
+
     // A Secret that is no longer referred to is not asked for again.
     peers.delete("second", &DeleteParams::default()).await.unwrap();
     expect(&cluster, 1, "NoSession").await;

@@ -91,6 +91,11 @@ impl<K: ObjectKey> EffectiveObjects<K> {
         self.objects.contains_key(key)
     }
 
+    /// Returns the objects in force.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &Value)> {
+        self.objects.iter()
+    }
+
     /// Checks the objects as they are written, and puts every valid one in force.
     pub fn update(&mut self, options: &Options, written: &BTreeMap<K, Value>) -> UpdateResult<K> {
         if !written.keys().any(|key| key.configures(options)) {

@@ -171,7 +171,7 @@ fn parse(text: &str) -> Result<HeldAddresses, ParseError> {
 ///
 /// # Errors
 ///
-/// The text cannot be written, which no addresses cause.
+/// Serialization fails, which cannot happen for valid addresses.
 pub fn text(held: &HeldAddresses) -> serde_json::Result<String> {
     let mut services = Vec::with_capacity(held.len());
     for (key, addresses) in held {

@@ -37,7 +37,7 @@ pub(crate) fn group_list(resources: &Resources) -> Value {
     json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 }
 
-/// A review is answered and not stored.
+/// Returns the verbs of a resource: a review is only created.
 fn verbs(resource: &Resource) -> &'static [&'static str] {
     let is_review = review::kind(&resource.group, &resource.plural).is_some();
     if is_review { &["create"] } else { &VERBS }

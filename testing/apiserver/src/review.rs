@@ -10,7 +10,7 @@ use crate::access::{ADMIN, RequestAttributes};
 use crate::failure::Failure;
 use crate::handler::ServerState;
 
-/// The group and plural name of the resource of a kind of review. `None` for other resources.
+/// Returns the kind of review that a resource is. `None` for other resources.
 pub(crate) fn kind(group: &str, plural: &str) -> Option<ReviewKind> {
     match (group, plural) {
         ("authentication.k8s.io", "tokenreviews") => Some(ReviewKind::Token),
@@ -31,6 +31,9 @@ impl ReviewKind {
     pub(crate) fn answer(self, state: &ServerState, body: &[u8]) -> Result<Value, Failure> {
         let mut review: Value = serde_json::from_slice(body)
             .map_err(|error| Failure::bad_request(format!("the body of the request: {error}")))?;
+        if !review.is_object() {
+            return Err(Failure::bad_request("the body of the request is no object"));
+        }
         review["status"] = match self {
             Self::Token => token_status(state, &review["spec"])?,
             Self::SubjectAccess => access_status(state, &review["spec"]).map_err(|why| {

@@ -66,7 +66,7 @@ fn answer(reviewed: Result<impl serde::Serialize, kube::Error>) -> Result<Value,
 }
 
 #[tokio::test]
-async fn questions_without_a_sense_are_refused_as_the_real_server_refuses_them() {
+async fn meaningless_questions_are_refused_as_by_the_real_server() {
     let (path, _server) = match std::env::var_os("FERROLB_TEST_KUBECONFIG") {
         Some(path) => (path.into(), None),
         None => {

@@ -8,7 +8,7 @@ mod speaker;
 mod unused;
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use ferrolb_kubernetes::{self as kubernetes, CertificateFiles, ClusterOptions};
@@ -70,9 +70,9 @@ pub struct KubernetesArgs {
     /// The Unix socket and the allowed names.
     #[command(flatten)]
     pub socket: SocketArgs,
-    /// MetalLB's name for the folder of the certificate and its key.
+    /// MetalLB's name for the folder of the certificate and its key. Empty: there is none.
     #[arg(long, hide = true, value_name = "FOLDER")]
-    metrics_cert_dir: Option<PathBuf>,
+    metrics_cert_dir: Option<String>,
     #[command(flatten)]
     unused: UnusedArgs,
 }
@@ -135,7 +135,8 @@ impl KubernetesArgs {
         if let (Some(certificate), Some(key)) = (&self.tls_cert_file, &self.tls_private_key_file) {
             return Some(CertificateFiles { certificate: certificate.clone(), key: key.clone() });
         }
-        let folder = self.metrics_cert_dir.as_ref()?;
+        let folder = self.metrics_cert_dir.as_ref().filter(|folder| !folder.is_empty())?;
+        let folder = Path::new(folder);
         Some(CertificateFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key") })
     }
 
