@@ -50,11 +50,40 @@ fn the_values_match_their_schema_which_rejects_mistakes() {
         ("/http/auth", json!("kubernetes")),
         // The checks of a node's dataplane need its network.
         ("/speaker/hostNetwork", json!(false)),
+        // One PodMonitor scrapes both programs.
+        ("/tls/controllerMetricsTLSSecret", json!("a")),
+        ("/tls/speakerMetricsTLSSecret", json!("a")),
+        ("/tls", json!({"speakerMetricsTLSSecret": "a"})),
     ] {
         let mut values = values.clone();
         *values.pointer_mut(pointer).unwrap() = wrong;
         assert!(!schema.is_valid(&values), "{pointer}");
     }
+}
+
+/// Nobody but the kubelet would reach 127.0.0.1 of a pod, and its probes would fail.
+#[test]
+fn a_speaker_in_the_network_of_its_pod_has_no_address_of_the_node() {
+    let schema = schema();
+    let mut values = documents(VALUES).remove(0);
+    values["speaker"]["bindAddress"] = json!("127.0.0.1");
+    assert!(schema.is_valid(&values));
+    values["speaker"]["hostNetwork"] = json!(false);
+    values["speaker"]["dataplane"]["gate"] = json!("off");
+    assert!(!schema.is_valid(&values));
+    values["speaker"]["bindAddress"] = json!("");
+    assert!(schema.is_valid(&values));
+}
+
+#[test]
+fn both_secrets_or_none_make_the_port_https() {
+    let schema = schema();
+    let mut values = documents(VALUES).remove(0);
+    values["tls"] = json!({"controllerMetricsTLSSecret": "a", "speakerMetricsTLSSecret": "b"});
+    assert!(schema.is_valid(&values));
+    // Helm removes a value that is set to null.
+    values["tls"] = json!({});
+    assert!(schema.is_valid(&values));
 }
 
 #[test]

@@ -40,7 +40,12 @@ fn find<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     first
 }
 
-/// A value for every option of the chart, each different from its default.
+fn names<'a>(objects: &'a [Value], kind: &str) -> Vec<&'a str> {
+    let found = objects.iter().filter(|object| object["kind"] == kind);
+    found.map(|object| object["metadata"]["name"].as_str().unwrap()).collect()
+}
+
+/// A value for every option of the chart, each different from its default, for speakers in the network of their node.
 fn everything() -> Value {
     json!({
         "loadBalancerClass": "example.com/lb",
@@ -71,19 +76,29 @@ fn everything() -> Value {
             "logLevel": "info,bgp_session=debug",
             "ignoreExcludeLB": true,
             "tolerateMaster": false,
-            "hostNetwork": false,
             "bindAddress": "127.0.0.1",
             "unnumbered": true,
             "onExit": "restart",
             "drain": {"marked": "1s", "withdrawn": "2s", "annotation": "a/b", "taint": "c/d"},
             "heartbeat": "30s",
-            "dataplane": {"gate": "off", "delay": "2s", "kubeProxyHealthPort": 10356},
+            "dataplane": {"gate": "require", "delay": "2s", "kubeProxyHealthPort": 10356},
             "nodeSelector": {"rack": "a"},
             "affinity": {"nodeAffinity": {}},
             "podAnnotations": {"a": "b"},
             "labels": {"a": "b"},
         },
     })
+}
+
+/// The same for speakers in the network of their pod, which exclude some of these values.
+fn everything_in_the_network_of_the_pod() -> Value {
+    let mut values = everything();
+    let speaker = values["speaker"].as_object_mut().unwrap();
+    speaker.insert("hostNetwork".to_owned(), json!(false));
+    speaker.remove("bindAddress").unwrap();
+    speaker.remove("unnumbered").unwrap();
+    speaker["dataplane"]["gate"] = json!("off");
+    values
 }
 
 #[test]
@@ -131,16 +146,20 @@ fn without_values_the_chart_renders_the_manifest() {
     }
 }
 
-#[test]
-fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
-    let Some(rendered) = rendered(&everything()) else { return };
-    for object in &rendered {
+fn assert_valid(objects: &[Value]) {
+    for object in objects {
         assert_eq!(not_of_its_kind(object), None, "{object}");
         let kind = object["kind"].as_str().unwrap();
         if !["ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"].contains(&kind) {
             assert_eq!(object["metadata"]["namespace"], NAMESPACE, "{kind}");
         }
     }
+}
+
+#[test]
+fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
+    let Some(rendered) = rendered(&everything()) else { return };
+    assert_valid(&rendered);
 
     let Subcommand::Controller(args) = parse_arguments(arguments(find(&rendered, "Deployment")))
     else {
@@ -150,6 +169,7 @@ fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
         (args.cluster.port, args.cluster.lb_class.as_deref()),
         (9120, Some("example.com/lb"))
     );
+    assert_eq!(args.cluster.socket.allow_host, ["ferrolb"]);
 
     let set = find(&rendered, "DaemonSet");
     let words = arguments(set).into_iter().chain(["--node-name=kube1".to_owned()]);
@@ -160,15 +180,15 @@ fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
 
     assert_eq!(args.cluster.http_auth, HttpAuth::Kubernetes);
     assert!(args.cluster.tls_cert_file.is_some() && args.cluster.tls_private_key_file.is_some());
+    assert_eq!(args.cluster.socket.allow_host, ["ferrolb"]);
 
     let pod = &set["spec"]["template"]["spec"];
-    assert_eq!(pod["hostNetwork"], Value::Null);
+    assert_eq!(pod["hostNetwork"], true);
     let probe = &pod["containers"][0]["livenessProbe"]["httpGet"];
     let expected =
         json!({"path": "/livez", "port": "http", "scheme": "HTTPS", "host": "127.0.0.1"});
     assert_eq!(*probe, expected);
-    let policies = rendered.iter().filter(|object| object["kind"] == "NetworkPolicy");
-    assert_eq!(policies.count(), 3);
+    assert_eq!(names(&rendered, "NetworkPolicy").len(), 2, "a speaker's would have no effect");
     assert_eq!(pod["tolerations"], Value::Null);
     assert_eq!(pod["securityContext"]["runAsUser"], 0);
     let capabilities = &pod["containers"][0]["securityContext"]["capabilities"];
@@ -179,6 +199,43 @@ fn with_every_value_set_the_objects_are_valid_and_the_programs_start() {
     let board: Value = serde_json::from_str(board.as_str().unwrap()).unwrap();
     assert_eq!(board["title"], "FerroLB");
     assert!(find(&rendered, "PrometheusRule")["spec"]["groups"][0]["rules"].is_array());
+}
+
+#[test]
+fn in_the_network_of_the_pod_a_speaker_has_its_address_and_a_network_policy() {
+    let Some(rendered) = rendered(&everything_in_the_network_of_the_pod()) else { return };
+    assert_valid(&rendered);
+    assert_eq!(names(&rendered, "NetworkPolicy").len(), 3);
+
+    let set = find(&rendered, "DaemonSet");
+    let words = arguments(set).into_iter().chain(["--node-name=kube1".to_owned()]);
+    assert!(matches!(parse_arguments(words), Subcommand::Speaker(_)));
+    let pod = &set["spec"]["template"]["spec"];
+    assert_eq!((&pod["hostNetwork"], &pod["dnsPolicy"]), (&Value::Null, &Value::Null));
+    let container = &pod["containers"][0];
+    let expected = json!({"path": "/livez", "port": "http", "scheme": "HTTPS"});
+    assert_eq!(container["livenessProbe"]["httpGet"], expected);
+    let variables = container["env"].as_array().unwrap();
+    let address = variables.iter().find(|it| it["name"] == "FERROLB_HTTP_ADDRESS").unwrap();
+    assert_eq!(address["valueFrom"]["fieldRef"]["fieldPath"], "status.podIP");
+}
+
+/// The token has no end, so it exists only for the PodMonitor.
+#[test]
+fn the_token_for_prometheus_comes_with_the_pod_monitor() {
+    const READER: &str = "ferrolb-metrics-reader";
+    for (pod_monitor, create) in [(true, true), (true, false), (false, true)] {
+        let values = json!({"rbac": {"create": create}, "http": {"auth": "kubernetes"},
+            "tls": {"controllerMetricsTLSSecret": "a", "speakerMetricsTLSSecret": "a"},
+            "prometheus": {"podMonitor": {"enabled": pod_monitor}}});
+        let Some(rendered) = rendered(&values) else { return };
+        let has = |kind| names(&rendered, kind).contains(&READER);
+        for kind in ["ServiceAccount", "Secret", "ClusterRoleBinding"] {
+            assert_eq!(has(kind), pod_monitor && create, "{kind}: {values}");
+        }
+        // A Prometheus with a configuration of its own is bound to it.
+        assert_eq!(has("ClusterRole"), create, "{values}");
+    }
 }
 
 #[test]
@@ -198,6 +255,10 @@ fn helm_rejects_values_that_the_schema_rejects() {
         json!({"crds": {"enable": true}}),
         json!({"http": {"auth": "kubernetes"}}),
         json!({"speaker": {"hostNetwork": false}}),
+        json!({"speaker": {"hostNetwork": false, "bindAddress": "127.0.0.1",
+            "dataplane": {"gate": "off"}}}),
+        json!({"tls": {"speakerMetricsTLSSecret": "a"}}),
+        json!({"tls": {"controllerMetricsTLSSecret": "a"}}),
     ] {
         let Some(rendered) = render(&wrong) else { return };
         let error = rendered.err().unwrap_or_else(|| panic!("{wrong} is taken"));

@@ -95,6 +95,7 @@ fn each_component_changes_its_fields() {
             of_name.next().unwrap_or_else(|| panic!("{kind}: {name}"))["value"].clone()
         };
         assert_eq!(value("FERROLB_HTTP_AUTH"), "kubernetes");
+        assert_eq!(value("FERROLB_ALLOW_HOST"), "ferrolb");
         let folder = &container["volumeMounts"][0]["mountPath"];
         for variable in ["FERROLB_TLS_CERT_FILE", "FERROLB_TLS_PRIVATE_KEY_FILE"] {
             let file = value(variable);

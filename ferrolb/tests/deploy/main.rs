@@ -4,6 +4,7 @@ mod arguments;
 mod chart;
 mod documents;
 mod helm;
+mod https;
 mod krew;
 mod kustomize;
 mod manifests;

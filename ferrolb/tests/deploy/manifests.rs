@@ -104,7 +104,7 @@ fn the_generated_manifests_are_up_to_date() {
             compared += 1;
         }
     }
-    assert_eq!(compared, 10);
+    assert_eq!(compared, 11);
 }
 
 #[test]
@@ -168,7 +168,8 @@ fn an_overlay_has_one_namespace_and_binds_its_roles_to_its_accounts() {
 fn no_role_has_a_wildcard_and_secrets_are_readable_in_one_namespace_only() {
     let mut rules = 0;
     let base = documents("deploy/kustomize/base/rbac.yaml");
-    let https = documents("deploy/kustomize/components/https/rbac.yaml");
+    let https = files("deploy/kustomize/components/https", ".yaml");
+    let https = https.iter().flat_map(|path| documents(path));
     for object in base.into_iter().chain(https) {
         for rule in object["rules"].as_array().into_iter().flatten() {
             rules += 1;
