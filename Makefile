@@ -14,8 +14,11 @@ SEED ?= 1
 FUZZ_SECONDS ?= 60
 # The checks of `make deny`. Without a network, use DENY="bans licenses sources".
 DENY ?= advisories bans licenses sources
-# The files that `make mutants` changes, of those that .cargo/mutants.toml lists; all of them by default.
-FILES ?=
+# The files that `make mutants` changes: verdicts on messages, the state machine, who gets which address, which routes there are, and
+# the leader.
+FILES ?= bgp-core/src/wire/attribute/rules.rs bgp-core/src/wire/attribute/check.rs bgp-core/src/wire/error_kind.rs \
+	bgp-core/src/wire/error.rs bgp-core/src/wire/update/decode.rs bgp-core/src/wire/update/findings.rs bgp-core/src/fsm/*.rs \
+	lb-adapter/src/allocator/*.rs lb-adapter/src/planner/*.rs ferrolb-kubernetes/src/election.rs
 # The tag or commit that `make semver` compares with.
 BASELINE ?= main
 
@@ -66,7 +69,7 @@ simulate: ## Run simulated clusters from SEEDS seeds (200)
 
 soak: ## Run a cluster with BIRD and FRR under churn for SOAK_SECONDS (3600) from SEED (1), as root; checks routes and memory
 	FERROLB_TEST_INTEROP=1 SOAK_SECONDS=$(SOAK_SECONDS) SEED=$(SEED) $(CARGO) test $(LOCKED) --workspace \
-		--test interop_soak -- --ignored --nocapture an_hour
+		--test interop_soak -- --ignored --nocapture
 
 interop: ## Run the tests against real routers and tshark, as root or with sudo
 	scripts/run-tests interop
@@ -91,7 +94,7 @@ semver: ## Compare the public API with BASELINE (main); needs cargo-semver-check
 	$(CARGO) semver-checks -p bgp-core -p bgp-session --baseline-rev $(BASELINE)
 
 mutants: ## Change FILES in small ways, one at a time, and list the changes that no test notices; needs cargo-mutants
-	$(CARGO) mutants --baseline=skip -j1 --timeout 300 $(if $(FILES),--no-config $(addprefix --file ,$(FILES))) -- --lib
+	$(CARGO) mutants --baseline=skip -j1 --timeout 300 $(foreach file,$(FILES),--file '$(file)') -- --lib
 
 reproducible: ## Build the binary of a release twice in different folders, and compare the two; needs cargo-auditable
 	scripts/check-reproducible amd64

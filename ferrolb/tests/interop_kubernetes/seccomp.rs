@@ -53,9 +53,13 @@ impl Confined {
         Self(child)
     }
 
-    /// Terminates it as Kubernetes ends a pod.
-    async fn terminate(mut self) {
+    /// Asks it to end, as Kubernetes ends a pod.
+    fn terminate(&self) {
         kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+    }
+
+    /// Waits until it has ended as it should.
+    async fn end(mut self) {
         let begin = Instant::now();
         let status = loop {
             match self.0.try_wait().unwrap() {
@@ -108,7 +112,7 @@ address-pools:\n- {name: default, protocol: bgp, addresses: [172.22.36.64/32]}
             let cluster = Cluster::at(api_address, config).await;
             cluster.add_node("kube1", NODE).await;
             let controller = Confined::start(&api, cluster.arguments("controller", "a", &[]));
-            let more = ["--node-name", "kube1", "--drain-marked", "1s", "--drain-withdrawn", "1s"];
+            let more = ["--node-name", "kube1", "--drain-marked", "1s", "--drain-withdrawn", "3s"];
             let speaker = Confined::start(&node, cluster.arguments("speaker", "kube1", &more));
             cluster.endpoints("web", &[("kube1", true)]).await;
             cluster.create("web", json!({})).await;
@@ -125,17 +129,18 @@ address-pools:\n- {name: default, protocol: bgp, addresses: [172.22.36.64/32]}
                 if is_up { Ok(()) } else { Err(reply) }
             })
             .await;
-            speaker.terminate().await;
+            speaker.terminate();
             wait("the withdrawal", async || {
-                let reply = bird.ask(&format!("show route {PREFIX}"));
-                // BIRD answers with an error if there is no such route.
-                match reply {
-                    Ok(reply) if reply.contains(PREFIX) => Err(reply),
-                    _ => Ok(()),
-                }
+                let reply = bird.ask(&format!("show route {PREFIX}"))?;
+                if reply.contains("Network not found") { Ok(()) } else { Err(reply) }
             })
             .await;
-            controller.terminate().await;
+            // The end of the session would remove the route too, but it comes later.
+            let session = bird.ask("show protocols node").unwrap();
+            assert!(session.contains("Established"), "{session}");
+            speaker.end().await;
+            controller.terminate();
+            controller.end().await;
             cluster.end().await;
         });
     });

@@ -1,12 +1,14 @@
 //! What happens to the cluster: users, pods, nodes, sessions, processes and leaders, from a seed.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use test_apiserver::Cut;
 
@@ -20,8 +22,6 @@ const SERVICES: std::ops::Range<usize> = 20..60;
 /// The mean time between two changes of endpoints, and between two of Services.
 const ENDPOINTS: Duration = Duration::from_millis(700);
 const USERS: Duration = Duration::from_secs(3);
-/// The time between two disturbances.
-const DISTURBANCES: Duration = Duration::from_secs(12);
 
 /// The time in which a session comes back, a killed speaker is noticed or is back, and a cable has no more effect.
 const SESSION: Duration = Duration::from_secs(10);
@@ -34,9 +34,9 @@ const LEASE: Duration = Duration::from_secs(15);
 /// The time after which programs follow the API server again.
 const WATCHES: Duration = Duration::from_secs(10);
 
-/// A disturbance; each occurs once in every round, in an order from the seed.
+/// A disturbance; each of a run occurs once in every round, in an order from the seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Disturbance {
+pub(crate) enum Disturbance {
     ResetSession,
     NodeNotReady,
     NodeExcluded,
@@ -54,7 +54,8 @@ use Disturbance::{
     PullCable, ReplaceController, ResetSession,
 };
 
-const ROUND: [Disturbance; 10] = [
+/// All disturbances.
+pub(crate) const ALL: [Disturbance; 10] = [
     ResetSession,
     NodeNotReady,
     KillSpeaker,
@@ -66,6 +67,10 @@ const ROUND: [Disturbance; 10] = [
     ReplaceController,
     Compact,
 ];
+
+/// The disturbances after which most routes count, and most addresses soon do.
+pub(crate) const BRIEF: [Disturbance; 5] =
+    [ResetSession, NodeNotReady, NodeExcluded, EndSpeaker, ReplaceController];
 
 /// The end of a disturbance.
 #[derive(Clone, Copy, Debug)]
@@ -81,6 +86,8 @@ enum Repair {
 struct Known {
     local: bool,
     balances: bool,
+    /// The last octet of the address that it asks for.
+    asked: Option<u8>,
 }
 
 /// The state of the churn.
@@ -88,23 +95,36 @@ pub(crate) struct Churn {
     random: fastrand::Rng,
     services: BTreeMap<String, Known>,
     next_name: u32,
+    /// The disturbances of each round, and those that are left of this one.
+    disturbances: &'static [Disturbance],
     round: Vec<Disturbance>,
-    next_disturbance: Instant,
+    /// The time between two of them, and the next one.
+    distance: Duration,
+    next_disturbance: Option<Instant>,
     repairs: Vec<(Instant, Repair)>,
     /// The number of changes by kind.
     pub(crate) counts: BTreeMap<String, u32>,
 }
 
 impl Churn {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, distance: Duration, disturbances: &'static [Disturbance]) -> Self {
         Self {
             random: fastrand::Rng::with_seed(seed),
             services: BTreeMap::new(),
             next_name: 0,
+            disturbances,
             round: Vec::new(),
-            next_disturbance: Instant::now() + DISTURBANCES / 2,
+            distance,
+            next_disturbance: None,
             repairs: Vec::new(),
             counts: BTreeMap::new(),
+        }
+    }
+
+    /// Creates the first Services.
+    pub(crate) async fn fill(&mut self, programs: &Programs) {
+        while self.services.len() < SERVICES.start {
+            self.create(programs).await;
         }
     }
 
@@ -132,8 +152,8 @@ impl Churn {
         for (_, repair) in due {
             Self::repair(repair, programs, monitor).await;
         }
-        if now >= self.next_disturbance {
-            self.next_disturbance = now + DISTURBANCES;
+        if now >= *self.next_disturbance.get_or_insert(now + self.distance / 2) {
+            self.next_disturbance = Some(now + self.distance);
             self.disturb(programs, routers, monitor).await;
         }
     }
@@ -178,9 +198,10 @@ impl Churn {
         let name = format!("soak-{}", self.next_name);
         let local = self.random.bool();
         let mut spec = json!({"externalTrafficPolicy": if local { "Local" } else { "Cluster" }});
-        if self.random.u8(..4) == 0 {
-            // Nobody else asks for one of these, and the controller takes the lowest free address.
-            spec["loadBalancerIP"] = json!(format!("172.22.36.{}", 128 + self.next_name % 120));
+        let asks = self.random.u8(..4) == 0;
+        let asked = if asks { self.address_to_ask_for() } else { None };
+        if let Some(octet) = asked {
+            spec["loadBalancerIP"] = json!(format!("172.22.36.{octet}"));
         }
         self.next_name += 1;
 
@@ -195,8 +216,14 @@ impl Churn {
         if !first {
             self.change_endpoints(programs, &name).await;
         }
-        self.services.insert(name, Known { local, balances: true });
+        self.services.insert(name, Known { local, balances: true, asked });
         self.count("Services created");
+    }
+
+    /// The last octet of an address that no other Service asks for. The controller takes the lowest free address for those
+    /// that do not ask, and never comes this far.
+    fn address_to_ask_for(&self) -> Option<u8> {
+        (128..248).find(|octet| self.services.values().all(|it| it.asked != Some(*octet)))
     }
 
     async fn delete(&mut self, programs: &Programs) {
@@ -227,6 +254,7 @@ impl Churn {
             json!({"type": "LoadBalancer", "loadBalancerClass": programs.cluster.class,
                 "externalTrafficPolicy": policy})
         } else {
+            known.asked = None;
             json!({"type": "ClusterIP", "loadBalancerClass": null, "externalTrafficPolicy": null,
                 "loadBalancerIP": null, "healthCheckNodePort": null, "allocateLoadBalancerNodePorts": null})
         };
@@ -236,7 +264,7 @@ impl Churn {
 
     async fn disturb(&mut self, programs: &mut Programs, routers: &Routers, monitor: &mut Monitor) {
         if self.round.is_empty() {
-            self.round = ROUND.to_vec();
+            self.round = self.disturbances.to_vec();
             self.random.shuffle(&mut self.round);
         }
         let Some(disturbance) = self.round.pop() else { return };
@@ -305,8 +333,8 @@ impl Churn {
                 if let Some(mut ended) = programs.speakers.remove(node) {
                     let status = tokio::task::block_in_place(|| ended.wait(SESSION));
                     // A signal also ends a process that has not yet come to where it handles signals.
-                    let is_killed = status.code().is_none();
-                    assert!(status.success() || is_killed, "{status}: {}", ended.output());
+                    let is_terminated = status.signal() == Some(Signal::TERM.as_raw());
+                    assert!(status.success() || is_terminated, "{status}: {}", ended.output());
                 }
                 monitor.set_down(address_of(node), false, SPEAKER);
                 programs.start_speaker(node);

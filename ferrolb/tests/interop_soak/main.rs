@@ -2,7 +2,7 @@
 //!
 //! Services, endpoints, nodes, sessions and leaders change at the rate of a busy cluster, from a seed. Meanwhile a monitor
 //! compares the tables of both routers with a model of the objects, and the memory, descriptors and threads of every
-//! process are recorded. `make soak` runs the ignored test for an hour; a short form is part of `make interop`.
+//! process are recorded. `make soak` runs it for an hour, and `make soak SOAK_SECONDS=25` a short form that judges routes only.
 
 mod churn;
 #[path = "../kubernetes/cluster.rs"]
@@ -26,25 +26,40 @@ use std::time::Duration;
 
 use test_peers::requested;
 
-/// Long enough for each kind of change, too short to judge memory.
-const SHORT: Duration = Duration::from_secs(30);
+use crate::soak::Pace;
 
-#[test]
-fn routers_have_the_routes_of_the_model_under_churn() {
-    if requested() {
-        soak::run(SHORT, 1);
-    }
-}
+/// Long enough for changes of Services and endpoints, and once for each disturbance that is soon over; too short to judge memory. At
+/// the end, every route counts that no disturbance still excuses.
+const SHORT: Pace = Pace {
+    length: Duration::ZERO,
+    calm: Duration::from_secs(17),
+    latest: Duration::from_secs(10),
+    distance: Duration::from_secs(5),
+    round: &churn::BRIEF,
+};
+/// The longest time without a change at the end of a long run.
+const CALM: Duration = Duration::from_secs(35);
+
+/// The length below which a run is short.
+const LONG: Duration = Duration::from_secs(120);
 
 #[test]
 #[ignore = "it takes an hour: `make soak`"]
-fn an_hour() {
+fn routers_have_the_routes_of_the_model_under_churn() {
     if requested() {
         let number = |name: &str, default: u64| {
             let value = std::env::var(name).ok().filter(|value| !value.is_empty());
             value.map_or(default, |value| value.parse().expect("a number"))
         };
-        let seconds = number("SOAK_SECONDS", 3_600);
-        soak::run(Duration::from_secs(seconds), number("SEED", 1));
+        let length = Duration::from_secs(number("SOAK_SECONDS", 3_600));
+        let long = Pace {
+            length,
+            calm: CALM.min(length / 3),
+            latest: Duration::from_secs(20),
+            distance: Duration::from_secs(12),
+            round: &churn::ALL,
+        };
+        let pace = if length < LONG { Pace { length, ..SHORT } } else { long };
+        soak::run(pace, number("SEED", 1));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A path or an address counts if the model has not changed its mind about it for [`CHANGE`], and nothing has disturbed it: a
 //! session that ended, a process that was killed, an API server that broke off its watches. So a route that no change
-//! concerns must be there in every single look at the table. A difference within [`LATEST`] after that time is late, which
-//! happens on a machine that is too busy for our processes. Any other difference is wrong.
+//! concerns must be there in every single look at the table. For a while after that time, which the run chooses, a difference
+//! is late, which happens on a machine that is too busy for our processes. Any other difference is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,9 +15,6 @@ use crate::routers::{NAMES, Table, TablePath};
 
 /// The time within which the routers must follow a change of an object.
 pub(crate) const CHANGE: Duration = Duration::from_secs(5);
-
-/// The time after that in which a difference is late, and not yet wrong.
-pub(crate) const LATEST: Duration = Duration::from_secs(20);
 
 /// A difference from the model.
 #[derive(Clone, Debug)]
@@ -56,6 +53,8 @@ enum Subject {
 #[derive(Debug)]
 pub(crate) struct Monitor {
     begin: Instant,
+    /// The time after [`CHANGE`] in which a difference is late, and not yet wrong.
+    latest: Duration,
     wanted: Wanted,
     /// The time from which each subject counts. A subject that is not here counts already.
     settled: BTreeMap<Subject, Instant>,
@@ -69,18 +68,21 @@ pub(crate) struct Monitor {
     down: BTreeSet<IpAddr>,
     open: BTreeMap<Subject, Difference>,
     closed: Vec<Difference>,
-    /// The number of paths that were judged, and of those that were still settling.
+    /// The number of paths that were judged, of those among them that would have been wrong and not late, and of those that
+    /// were still settling.
     pub(crate) judged: u64,
+    pub(crate) strict: u64,
     pub(crate) settling: u64,
     pub(crate) looks: u64,
     unanswered: u64,
 }
 
 impl Monitor {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(latest: Duration) -> Self {
         let now = Instant::now();
         Self {
             begin: now,
+            latest,
             wanted: Wanted::default(),
             settled: BTreeMap::new(),
             nodes: BTreeMap::new(),
@@ -90,6 +92,7 @@ impl Monitor {
             open: BTreeMap::new(),
             closed: Vec::new(),
             judged: 0,
+            strict: 0,
             settling: 0,
             looks: 0,
             unanswered: 0,
@@ -113,7 +116,7 @@ impl Monitor {
             }
         }
         // What follows it is late for a while.
-        self.settled.retain(|_, settled| *settled + LATEST + CHANGE > now);
+        self.settled.retain(|_, settled| *settled + self.latest + CHANGE > now);
         self.wanted = wanted;
     }
 
@@ -170,6 +173,7 @@ impl Monitor {
                     continue;
                 }
                 self.judged += 1;
+                self.strict += u64::from(!self.is_late(&subject, begin));
                 if let Some(problem) = self.problem(&path, &table) {
                     found.insert(subject, problem);
                 }
@@ -189,6 +193,11 @@ impl Monitor {
 
     fn is_settled(&self, subject: &Subject, begin: Instant) -> bool {
         self.settled_at(subject).is_none_or(|settled| settled <= begin)
+    }
+
+    /// Returns true if a difference of a subject that counts would only be late.
+    fn is_late(&self, subject: &Subject, begin: Instant) -> bool {
+        self.settled_at(subject).is_some_and(|settled| settled + self.latest > begin)
     }
 
     /// The time from which a subject counts.
@@ -215,7 +224,7 @@ impl Monitor {
     fn note(&mut self, begin: Instant, found: BTreeMap<Subject, String>) {
         let at = self.begin.elapsed();
         for (subject, problem) in &found {
-            let is_late = self.settled_at(subject).is_some_and(|it| it + LATEST > begin);
+            let is_late = self.is_late(subject, begin);
             let what = match subject {
                 Subject::Path(router, (prefix, hop)) => {
                     let owner = self.wanted.addresses.iter();
@@ -257,6 +266,7 @@ mod tests {
     use super::*;
 
     const NONE: [bool; 0] = [];
+    const LATEST: Duration = Duration::from_secs(20);
 
     fn path() -> TablePath {
         ("192.0.2.1/32".to_owned(), "172.22.35.25".parse().unwrap())
@@ -284,24 +294,26 @@ mod tests {
 
     #[test]
     fn a_missing_route_is_late_after_a_while_and_then_wrong() {
-        let mut monitor = Monitor::new();
+        let mut monitor = Monitor::new(LATEST);
         assert_eq!(look(&mut monitor, Duration::ZERO, &[], &[path()]), NONE);
         assert_eq!(look(&mut monitor, CHANGE * 2, &[], &[path()]), [true; 2]);
+        assert_eq!((monitor.judged, monitor.strict), (2, 0));
         assert_eq!(look(&mut monitor, CHANGE * 2 + LATEST, &[], &[path()]), [false; 2]);
+        assert_eq!((monitor.judged, monitor.strict), (4, 2));
         assert_eq!(look(&mut monitor, Duration::ZERO, &[path()], &[path()]), NONE);
         assert_eq!(monitor.ended().len(), 2);
     }
 
     #[test]
     fn a_route_that_nobody_asked_for_is_wrong_at_once() {
-        let mut monitor = Monitor::new();
+        let mut monitor = Monitor::new(LATEST);
         monitor.all -= LATEST * 2;
         assert_eq!(look(&mut monitor, Duration::ZERO, &[path()], &[]), [false; 2]);
     }
 
     #[test]
     fn a_route_through_a_node_without_sessions_may_stay_for_a_time_and_must_then_be_gone() {
-        let mut monitor = Monitor::new();
+        let mut monitor = Monitor::new(LATEST);
         monitor.expect(wanted(&[path()]));
         monitor.set_down(path().1, true, CHANGE * 3);
         assert_eq!(look(&mut monitor, CHANGE * 2, &[path()], &[path()]), NONE);

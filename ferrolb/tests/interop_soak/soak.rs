@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use test_peers::{Host, Lan};
 
-use crate::churn::Churn;
-use crate::cluster::Cluster;
+use crate::churn::{Churn, Disturbance};
+use crate::cluster::{Cluster, wait};
 use crate::model::{Wanted, wanted};
 use crate::monitor::Monitor;
 use crate::programs::{API, NODES, Programs, ROUTER};
@@ -19,17 +19,30 @@ use crate::usage::Usage;
 const LOOK: Duration = Duration::from_millis(200);
 /// The time between two lines about the progress.
 const PROGRESS: Duration = Duration::from_secs(60);
-/// The time for the start of all programs, after which the monitor begins to judge.
-const START: Duration = Duration::from_secs(20);
-/// The time without a change at the end of a run, in which everything settles and is judged once more. At most a third of it.
-const CALM: Duration = Duration::from_secs(35);
+/// One of this many judged paths must be one that no change or disturbance excuses. With fewer, a run shows too little.
+const STRICT: u64 = 10;
 
-/// Runs the cluster for this long, with changes from this seed.
+/// The times of a run, and what disturbs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// The time with changes. It begins with the first routes.
+    pub(crate) length: Duration,
+    /// The time without a change at the end, in which everything settles and is judged once more.
+    pub(crate) calm: Duration,
+    /// The time in which a difference is late, and not yet wrong.
+    pub(crate) latest: Duration,
+    /// The time between two disturbances.
+    pub(crate) distance: Duration,
+    /// The disturbances; each occurs once in every round.
+    pub(crate) round: &'static [Disturbance],
+}
+
+/// Runs the cluster at this pace, with changes from this seed.
 ///
 /// # Panics
 ///
-/// If a route was wrong, a process leaks or grows, or one has ended.
-pub(crate) fn run(length: Duration, seed: u64) {
+/// If a route was wrong, too few routes could have been, a process leaks or grows, or one has ended.
+pub(crate) fn run(pace: Pace, seed: u64) {
     let lan = Lan::new();
     let routers = Routers::start(&lan);
     let host = |name: &str, address: Ipv4Addr| lan.host(name, &[&format!("{address}/24")]);
@@ -40,7 +53,10 @@ pub(crate) fn run(length: Duration, seed: u64) {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         runtime.worker_threads(2).enable_all().build().unwrap().block_on(async {
             let programs = start(api, nodes).await;
-            Soak::new(programs, routers, seed).run(length).await;
+            let mut churn = Churn::new(seed, pace.distance, pace.round);
+            churn.fill(&programs).await;
+            wait_for_routes(&routers).await;
+            Soak::new(programs, routers, churn, pace, seed).run().await;
         });
     });
 }
@@ -61,6 +77,23 @@ async fn start(api: Host, nodes: BTreeMap<&'static str, Host>) -> Programs {
     programs
 }
 
+/// Waits until both routers have a route through every node.
+async fn wait_for_routes(routers: &Routers) {
+    wait("routes through every node", async || {
+        let tables = tokio::task::block_in_place(|| routers.tables());
+        for (router, table) in NAMES.iter().zip(tables) {
+            let table = table?;
+            for (node, address) in NODES {
+                if !table.keys().any(|(_, hop)| *hop == address) {
+                    return Err(format!("{router} has none through {node}"));
+                }
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
 struct Soak {
     programs: Programs,
     routers: Routers,
@@ -68,17 +101,18 @@ struct Soak {
     monitor: Monitor,
     usage: Usage,
     begin: Instant,
+    pace: Pace,
     seed: u64,
 }
 
 impl Soak {
-    fn new(programs: Programs, routers: Routers, seed: u64) -> Self {
-        let (churn, mut monitor, usage) = (Churn::new(seed), Monitor::new(), Usage::new());
-        monitor.disturb_all(START);
-        Self { programs, routers, churn, monitor, usage, begin: Instant::now(), seed }
+    fn new(programs: Programs, routers: Routers, churn: Churn, pace: Pace, seed: u64) -> Self {
+        let (monitor, usage) = (Monitor::new(pace.latest), Usage::new());
+        Self { programs, routers, churn, monitor, usage, begin: Instant::now(), pace, seed }
     }
 
-    async fn run(mut self, length: Duration) {
+    async fn run(mut self) {
+        let Pace { length, calm, .. } = self.pace;
         say(&format!("a soak of {} s with SEED={}", length.as_secs(), self.seed));
         let (mut progress, mut last) = (Instant::now() + PROGRESS, Instant::now());
         let mut reported = 0;
@@ -101,8 +135,8 @@ impl Soak {
         }
 
         self.churn.end(&mut self.programs, &mut self.monitor).await;
-        let calm = Instant::now();
-        while calm.elapsed() < CALM.min(length / 3) {
+        let end = Instant::now();
+        while end.elapsed() < calm {
             self.look();
             tokio::time::sleep(LOOK).await;
         }
@@ -142,13 +176,13 @@ impl Soak {
     }
 
     fn say_progress(&self) {
-        let Monitor { looks, judged, settling, .. } = self.monitor;
+        let Monitor { looks, judged, strict, settling, .. } = self.monitor;
         let changes: u32 = self.churn.counts.values().sum();
         let seconds = self.begin.elapsed().as_secs();
         let late = self.monitor.differences().filter(|it| it.is_late).count();
         let wrong = self.monitor.differences().count() - late;
         say(&format!(
-            "{seconds} s: {changes} changes, {looks} looks, {judged} paths judged, {settling} were settling, \
+            "{seconds} s: {changes} changes, {looks} looks, {judged} paths judged, {strict} strictly, {settling} were settling, \
              {late} late, {wrong} wrong"
         ));
     }
@@ -167,6 +201,11 @@ impl Soak {
         if unanswered * 50 > self.monitor.looks {
             wrong.push(format!("{unanswered} of {} looks had no answer", self.monitor.looks));
         }
+        let Monitor { judged, strict, .. } = self.monitor;
+        if strict * STRICT < judged {
+            wrong.push(format!("only {strict} of {judged} paths were judged strictly"));
+        }
+
         let late = self.monitor.differences().filter(|it| it.is_late);
         if let Some(latest) = late.max_by_key(|it| it.lasted()) {
             say(&format!("the longest of the late changes: {latest}"));

@@ -21,7 +21,7 @@ const JUDGED: f64 = 180.0;
 struct Sample {
     /// Seconds since the start of the run.
     at: f64,
-    /// MiB, of which only the program itself is shared with others.
+    /// MiB; only the program itself is shared with others.
     resident: f64,
     /// MiB of heap and stacks.
     anonymous: f64,

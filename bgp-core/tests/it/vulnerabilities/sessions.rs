@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bgp_core::fsm::{ConnectMode, StateKind, TransportError};
+use bgp_core::fsm::{ConnectMode, RestartConfig, StateKind, TransportError};
 use bgp_core::peer::{Endpoints, Import, Output, Peer, PeerSettings};
 use bgp_core::wire::{Frame, MessageLimit};
 use bgp_core::{AfiSafi, Asn, BgpIdentifier, Direction};
@@ -19,11 +19,16 @@ struct Session {
 
 impl Session {
     fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    fn with(change: impl FnOnce(&mut PeerSettings)) -> Self {
         let mut settings =
             PeerSettings::new(Asn(64_635), BgpIdentifier::new(10, 0, 0, 1), Asn(64_636));
         settings.fsm.connect_mode = ConnectMode::Passive;
         settings.fsm.families = vec![AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST];
         settings.import = Import::Keep;
+        change(&mut settings);
         #[expect(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
         let now = Instant::now();
         let mut session = Self { peer: Peer::new(settings), now };
@@ -49,8 +54,12 @@ impl Session {
     }
 
     fn come_up(&mut self) {
+        self.come_up_with(&open());
+    }
+
+    fn come_up_with(&mut self, open: &[u8]) {
         self.connect();
-        self.say(&open());
+        self.say(open);
         assert_eq!(self.peer.state(), StateKind::OpenConfirm);
         self.say(&message(4, &[]));
         assert_eq!(self.peer.state(), StateKind::Established);
@@ -96,18 +105,27 @@ impl Session {
         self.recover();
     }
 
-    /// Waits until the router may connect again, and comes up.
-    fn recover(&mut self) {
-        self.now += Duration::from_secs(120);
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
         self.peer.handle_timeout(self.now);
         self.outputs();
+    }
+
+    /// Waits until the router may connect again, and comes up.
+    fn recover(&mut self) {
+        self.wait(Duration::from_secs(120));
         self.come_up();
     }
 }
 
 /// The OPEN of the router: AS 64636, both families, four-octet AS numbers, long messages.
 fn open() -> Vec<u8> {
-    let capabilities = hex("0104 0001 00 01 0104 0002 00 01 4104 0000fc7c 0600");
+    open_with("")
+}
+
+/// The same with more capabilities.
+fn open_with(more: &str) -> Vec<u8> {
+    let capabilities = hex(&format!("0104 0001 00 01 0104 0002 00 01 4104 0000fc7c 0600 {more}"));
     let length = u8::try_from(capabilities.len()).unwrap();
     let fixed = hex("04 fc7c 005a 0a000002");
     message(1, &[&fixed[..], &[length + 2, 2, length], &capabilities].concat())
@@ -181,7 +199,7 @@ fn a_row_of_malformed_messages_is_answered_once() {
 
 #[test]
 fn malformed_attributes_by_the_thousand_keep_the_session_and_take_no_memory() {
-    // CVE-2024-39549 CVE-2024-39552 CVE-2024-47491 CVE-2020-1644 CVE-2012-5039: each UPDATE left something behind.
+    // CVE-2024-39549 CVE-2024-39552 CVE-2024-47491 CVE-2024-47499 CVE-2020-1644 CVE-2012-5039: each UPDATE left something behind.
     let mut session = Session::up();
     session.say(&route());
     assert_eq!(session.prefixes(), 1);
@@ -286,7 +304,7 @@ fn the_largest_message_costs_no_more_than_its_octets() {
 
 #[test]
 fn a_session_that_flaps_a_thousand_times_leaves_nothing_behind() {
-    // CVE-2019-0028 CVE-2019-0049 CVE-2020-1662: each flap left something behind, or the timing of one was fatal.
+    // CVE-2019-0028 CVE-2020-1662: each flap left something behind, or the timing of one was fatal.
     let mut session = Session::up();
     for flap in 0..1_000 {
         session.say(&route());
@@ -303,6 +321,44 @@ fn a_session_that_flaps_a_thousand_times_leaves_nothing_behind() {
         session.recover();
     }
     assert_eq!(session.peer.stats().sessions_lost, 1_000);
+}
+
+#[test]
+fn a_peer_that_restarts_a_thousand_times_leaves_nothing_behind() {
+    // CVE-2019-0049: a sequence of restarts of a peer with graceful restart.
+    let mut session = Session::with(|settings| {
+        settings.fsm.extensions.graceful_restart = Some(RestartConfig::default());
+    });
+    // IPv4 is kept for 1,000 s. After the first time, the router says that it has restarted.
+    session.come_up_with(&open_with("4006 03e8 0001 01 80"));
+    let restarted = open_with("4006 83e8 0001 01 80");
+    let end_of_rib = update("", "");
+
+    for restart in 0..1_000 {
+        session.say(&route());
+        session.say(&end_of_rib);
+        assert_eq!(session.prefixes(), 1, "restart {restart}");
+        let error = TransportError::ClosedByPeer;
+        session.peer.disconnected(session.now, Direction::Incoming, error);
+        session.outputs();
+        session.sent();
+        session.wait(Duration::from_secs(120));
+        assert_eq!(session.prefixes(), 1, "restart {restart}: its route is kept");
+
+        // It returns without the route, or too late.
+        if restart % 2 == 0 {
+            session.come_up_with(&restarted);
+            assert_eq!(session.prefixes(), 1, "restart {restart}: its route is still kept");
+            session.say(&end_of_rib);
+            assert_eq!(session.prefixes(), 0, "restart {restart}");
+        } else {
+            session.wait(Duration::from_secs(900));
+            assert_eq!(session.prefixes(), 0, "restart {restart}");
+            session.come_up_with(&restarted);
+        }
+    }
+    assert_eq!(session.peer.stats().sessions_lost, 1_000);
+    assert_eq!(session.peer.state(), StateKind::Established);
 }
 
 #[test]
