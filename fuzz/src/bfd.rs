@@ -182,19 +182,24 @@ impl Driver {
     fn set_profile(&mut self, profile: BfdProfile, is_passive: bool) {
         self.is_passive = is_passive;
         self.session.set_profile(self.now, profile);
-        self.settle(Cause::Profile);
-        // A shorter detection time may have passed already.
-        self.expire();
+        self.settle_command(Cause::Profile);
     }
 
     fn disable(&mut self) {
         self.session.disable(self.now);
-        self.settle(Cause::Disabled);
+        self.settle_command(Cause::Disabled);
     }
 
     fn enable(&mut self) {
         self.session.enable(self.now);
-        self.settle(Cause::Enabled);
+        self.settle_command(Cause::Enabled);
+    }
+
+    /// Does the same as [`settle`](Self::settle) after a command. A shorter detection time comes into force with it, and may have
+    /// passed already.
+    fn settle_command(&mut self, cause: Cause) {
+        self.settle(cause);
+        self.expire();
     }
 
     /// Takes everything that a change has caused, and checks it.
@@ -220,7 +225,7 @@ impl Driver {
             self.judge_packet(&packet);
             self.outbox.push(packet);
         }
-        if cause != Cause::Profile {
+        if !matches!(cause, Cause::Profile | Cause::Disabled | Cause::Enabled) {
             self.judge_timers();
         }
 

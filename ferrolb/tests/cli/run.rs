@@ -51,6 +51,8 @@ impl Router {
 
     /// The time of the last change of the session's state.
     pub(crate) fn since(&self) -> Instant {
+        // The table may have the routes a moment before the status says that the session is up.
+        wait_until("the session", || self.node().is_established());
         self.node().since
     }
 
