@@ -51,8 +51,6 @@ impl Router {
 
     /// The time of the last change of the session's state.
     pub(crate) fn since(&self) -> Instant {
-        // The table may have the routes a moment before the status says that the session is up.
-        wait_until("the session", || self.node().is_established());
         self.node().since
     }
 
@@ -211,6 +209,8 @@ fn a_session_of_one_family_carries_both_if_the_peer_is_dual_stack() {
     let all = |next_hop: &str| [&ALL.map(str::to_owned)[..], &[six(next_hop)]].concat();
     wait_until("routes of both families", || router.table() == all("2001:db8::25"));
 
+    // The table may have the routes a moment before the status says that the session is up.
+    wait_until("the session", || router.node().is_established());
     let since = router.since();
     // The session has no IPv6 address, so the node's address is still the next hop.
     let session = format!("      next-hop: session\n{dual}");
