@@ -22,6 +22,7 @@ impl Server {
             }
             (Request::Update { .. }, Some(_)) => return Response::Conflict,
         };
+
         self.version += 1;
         let transitions = match request {
             Request::Update { transitions, .. } => *transitions,
@@ -168,7 +169,7 @@ fn a_leader_that_finds_another_holder_leads_no_longer() {
     let start = Instant::now();
     step(&mut server, &mut a, start);
 
-    // Another candidate has taken the Lease, whatever it may.
+    // Another candidate has taken the Lease in the meantime.
     let lease = server.lease.as_mut().expect("a Lease");
     (lease.holder, lease.version) = ("b".to_owned(), "7".to_owned());
     let now = start + Duration::from_secs(2);
@@ -239,6 +240,7 @@ proptest! {
         let mut asleep = [0_u32; 3];
         let start = Instant::now();
         let mut led = false;
+
         for (tick, fault) in (0_u32..).zip(faults) {
             let now = start + TICK * tick * 2;
             for (index, candidate) in candidates.iter_mut().enumerate() {
@@ -249,6 +251,7 @@ proptest! {
                     asleep[index] = tick + u32::from(fault);
                     continue;
                 }
+
                 if let Some((due, response)) = late[index].take() {
                     if due <= tick {
                         candidate.handle_response(now, response);
@@ -272,6 +275,7 @@ proptest! {
                     late[index] = Some((tick + u32::from(fault % 7), response));
                 }
             }
+
             let leaders = candidates.iter().filter(|it| it.is_leader(now)).count();
             led |= leaders == 1;
             prop_assert!(leaders <= 1, "{leaders} leaders at {:?}", now - start);

@@ -302,6 +302,7 @@ impl ResourceWatch {
             Event::InitDone => {
                 self.is_first = false;
                 let mut listed = self.listing.take();
+
                 if let Some(name) = self.target.object_name() {
                     // The list says nothing about other objects of the kind.
                     if listed.take().is_some_and(|listed| !listed.contains(&name)) {

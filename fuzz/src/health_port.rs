@@ -1,4 +1,4 @@
-//! Health ports: whatever answers on the port of a Service or of kube-proxy, there is a result in time, and it is in one line.
+//! Health ports: any answer on the port of a Service or of kube-proxy leads to a result in time, in one line.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -117,7 +117,7 @@ impl Cluster {
         }
     }
 
-    /// The cluster's own objects are in force, whatever others there are.
+    /// The cluster's own objects are in force, no matter which others there are.
     fn judge_own(&self) {
         assert!(!self.own.peers.is_empty() || self.objects.is_empty());
         for pool in &self.own.pools {

@@ -238,6 +238,7 @@ fn upsert<K: Ord + Clone, V: Clone>(
             let at = child_of(children, |known| *known <= key);
             let is_last = is_last && at + 1 == children.len();
             let Some((_, child)) = children.get_mut(at) else { return Upserted::Changed };
+
             match upsert(child, key, change, is_last) {
                 Upserted::Split(new) => match add(children, at + 1, new, INNER, is_last) {
                     Some(new) => split_off(first_key(&new), Node::Inner(new)),

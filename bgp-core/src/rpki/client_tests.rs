@@ -272,6 +272,7 @@ fn a_cache_that_breaks_the_protocol_is_told_so_and_left() {
         session.sent();
         session.say(1, &pdus);
         session.assert_refused(code);
+
         // Data of another session are dropped, all others stay until they expire.
         let is_other = pdus.contains(&response(8)) || pdus.contains(&end(8, 2));
         assert_eq!(session.table().is_none(), is_other, "{pdus:?}");

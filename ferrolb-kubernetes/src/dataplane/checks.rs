@@ -55,6 +55,7 @@ pub(super) async fn run(
                 let problem = format!("its former health port {port} is still served");
                 return (Observation::DoesNot(problem), false);
             }
+
             let found = match check_connect(network, target).await {
                 Observation::Forwards => Observation::ForwardsNow,
                 other => other,

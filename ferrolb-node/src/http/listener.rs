@@ -98,6 +98,7 @@ impl TcpListen {
                     Ok(listener) => Ok(listener),
                     Err(_) => TcpListener::bind(SocketAddr::new(address.ip(), 0)).await,
                 };
+
                 if let Err(error) = &listener {
                     tracing::warn!(%address, "no HTTP: {error}");
                 }

@@ -144,6 +144,7 @@ impl HttpServer {
     ) -> (Self, mpsc::Receiver<StatusRequest>) {
         let (state, receiver) = ServerState::new(events, log);
         let mut server = Self { address: None, socket: None, tasks: Vec::new() };
+
         if let Some(listener) = listeners.tcp {
             server.address = listener.local_addr().ok();
             let Protection { encryption, authorization } = listeners.protection;
@@ -157,6 +158,7 @@ impl HttpServer {
                 }
             });
         }
+
         if let Some((file, listener)) = listeners.socket {
             server.socket = Some(file);
             let router = acting_router().with_state(state);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::world::{Manifests, Process, ferrolb, lab, lab_document, text, wait_until};
 
 /// A Service that is older than those of the example and requests no address.
-const OLDER: &str = "apiVersion: v1
+pub(crate) const OLDER: &str = "apiVersion: v1
 kind: Service
 metadata: {namespace: web, name: older, creationTimestamp: \"2017-01-01T00:00:00Z\"}
 spec:

@@ -8,18 +8,9 @@ use serde_json::Value;
 
 use crate::ask::get;
 use crate::baseline::binaries;
+use crate::memory::OLDER;
 use crate::run::{Router, manifests_for};
 use crate::world::{Manifests, Process, ferrolb, text, wait_until};
-
-/// A Service that is older than those of the example, which gets their first address unless they hold it.
-const OLDER: &str = "apiVersion: v1
-kind: Service
-metadata: {namespace: web, name: older, creationTimestamp: \"2017-01-01T00:00:00Z\"}
-spec:
-  type: LoadBalancer
-  selector: {app: older}
-  ports: [{port: 81}]
-";
 
 /// A command with this binary, in the environment of all tests.
 fn of(binary: &Path, arguments: &[&str]) -> Command {

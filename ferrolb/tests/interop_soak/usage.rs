@@ -29,7 +29,7 @@ struct Sample {
     threads: f64,
 }
 
-/// All samples, of each process by itself: one that was started again is another.
+/// All samples, of each process by itself: a process that was started again counts as a new one.
 #[derive(Debug)]
 pub(crate) struct Usage {
     begin: Instant,

@@ -82,7 +82,7 @@ fn smtp_answers_a_client_behind_the_router_from_its_first_route() {
 /// Prints the table. `FERROLB_TRAFFIC_ROUNDS` is the number of rounds (5), and `FERROLB_TRAFFIC_ROW` a part of the names of
 /// rows (all).
 #[test]
-#[ignore = "a benchmark, which takes minutes"]
+#[ignore = "a benchmark, which takes minutes: benches/README.md has its command"]
 fn table() {
     if !requested() {
         return;

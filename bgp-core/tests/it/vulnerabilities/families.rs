@@ -63,7 +63,7 @@ fn routes_of_families_that_are_not_spoken_are_never_parsed() {
     for (afi, safi, numbers, nlri) in UNSPOKEN {
         let family = AfiSafi::new(Afi(*afi), Safi(*safi));
         for announced in [true, false] {
-            // Whatever the peers agree on.
+            // No matter what the peers agree on.
             for cx in [external(), external().multiprotocol(family, true)] {
                 let octets = message(*afi, *safi, &hex(nlri), announced);
                 let frame = Frame::split(&octets, MessageLimit::Standard).unwrap().unwrap();

@@ -1,7 +1,7 @@
 //! The inputs of public vulnerabilities in BGP implementations, and what this one does with them.
 //!
 //! `docs/vulnerabilities.md` is the table of them; each row names a test. Here, a case is named by the number of the
-//! vulnerability. The advisories seldom publish octets, so ours are made from their descriptions and fixes.
+//! vulnerability. The advisories rarely publish octets, so ours are made from their descriptions and fixes.
 
 mod attributes;
 mod families;
