@@ -136,14 +136,7 @@ impl Churn {
         routers: &Routers,
         monitor: &mut Monitor,
     ) {
-        if self.occurs(length, ENDPOINTS)
-            && let Some(name) = self.any_service()
-        {
-            self.change_endpoints(programs, &name).await;
-        }
-        if self.services.len() < SERVICES.start || self.occurs(length, USERS) {
-            self.act_as_user(programs).await;
-        }
+        self.change(length, programs).await;
 
         let now = Instant::now();
         let (due, later) = self.repairs.drain(..).partition(|(at, _)| *at <= now);
@@ -155,6 +148,18 @@ impl Churn {
         if now >= *self.next_disturbance.get_or_insert(now + self.distance / 2) {
             self.next_disturbance = Some(now + self.distance);
             self.disturb(programs, routers, monitor).await;
+        }
+    }
+
+    /// Moves pods, and does what users do, as they occur in a step of this length.
+    pub(crate) async fn change(&mut self, length: Duration, programs: &Programs) {
+        if self.occurs(length, ENDPOINTS)
+            && let Some(name) = self.any_service()
+        {
+            self.change_endpoints(programs, &name).await;
+        }
+        if self.services.len() < SERVICES.start || self.occurs(length, USERS) {
+            self.act_as_user(programs).await;
         }
     }
 

@@ -13,12 +13,14 @@ use crate::model::{Wanted, wanted};
 use crate::monitor::Monitor;
 use crate::programs::{API, NODES, Programs, ROUTER};
 use crate::routers::{FRR, NAMES, Routers};
-use crate::usage::Usage;
+use crate::usage::{self, Usage};
 
 /// The time between two looks at the tables.
 const LOOK: Duration = Duration::from_millis(200);
 /// The time between two lines about the progress.
 const PROGRESS: Duration = Duration::from_secs(60);
+/// In the warm-up, changes come so many times as often, so that the log of events of each program is full at its end.
+const HURRY: usize = 10;
 /// One of this many judged paths must be one that no change or disturbance excuses. With fewer, a run shows too little.
 const STRICT: u64 = 10;
 
@@ -116,11 +118,17 @@ impl Soak {
         say(&format!("a soak of {} s with SEED={}", length.as_secs(), self.seed));
         let (mut progress, mut last) = (Instant::now() + PROGRESS, Instant::now());
         let mut reported = 0;
+        let warm_up = usage::warm_up(length);
         while self.begin.elapsed() < length {
             let step = last.elapsed();
             last = Instant::now();
-            let Self { churn, programs, routers, monitor, .. } = &mut self;
+            let Self { churn, programs, routers, monitor, begin, .. } = &mut self;
             churn.step(step, programs, routers, monitor).await;
+            if begin.elapsed() < warm_up {
+                for _ in 1..HURRY {
+                    churn.change(step, programs).await;
+                }
+            }
             self.look();
             for difference in &self.monitor.ended()[reported..] {
                 say(&difference.to_string());

@@ -36,6 +36,12 @@ impl Slope {
     }
 }
 
+/// The mean of some values.
+pub(crate) fn mean_of(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+    let number = count(values.len());
+    values.sum::<f64>() / number
+}
+
 fn mean(points: &[(f64, f64)]) -> (f64, f64) {
     let number = count(points.len());
     let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0, y + point.1));

@@ -4,17 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use crate::trend::Slope;
+use crate::trend::{self, Slope};
 
 /// The time between two samples.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// The growth in MiB, beyond its error, that counts as a leak, over the time that is judged.
 const GROWTH: f64 = 1.0;
-/// The share of a run that is warm-up: caches fill, the heap takes its shape. At most ten minutes.
-const WARM_UP: f64 = 0.2;
-const LONGEST_WARM_UP: f64 = 600.0;
+/// One in this many parts of a run is warm-up: caches and the logs of bounded size fill, the heap takes its shape.
+const WARM_UP: u32 = 5;
+const LONGEST_WARM_UP: Duration = Duration::from_secs(600);
 /// The shortest time of a judgment. Less says nothing about a trend.
 const JUDGED: f64 = 180.0;
+
+/// The length of the warm-up of a run.
+pub(crate) fn warm_up(length: Duration) -> Duration {
+    (length / WARM_UP).min(LONGEST_WARM_UP)
+}
 
 /// One look at a process.
 #[derive(Clone, Copy, Debug)]
@@ -64,13 +69,13 @@ impl Usage {
 
     /// A line for each process that was there for most of the judged time, and what is wrong with ours.
     pub(crate) fn table(&self, routers: &[&str]) -> (String, Vec<String>) {
-        let length = self.begin.elapsed().as_secs_f64();
-        let warm_up = (length * WARM_UP).min(LONGEST_WARM_UP);
+        let length = self.begin.elapsed();
+        let (warm_up, length) = (warm_up(length).as_secs_f64(), length.as_secs_f64());
         let bound = GROWTH / (length - warm_up) * 3_600.0;
         let is_long = length - warm_up >= JUDGED;
         let mut text = format!(
             "Slopes after a warm-up of {warm_up:.0} s, with standard errors. Bound of the memory: {bound:.1} MiB/h.\n\
-             | process | RSS, MiB | heap and stacks, MiB | slope, MiB/h | descriptors | slope, 1/h | threads |\n\
+             | process | RSS, MiB | heap and stacks by quarters, MiB | slope, MiB/h | descriptors | slope, 1/h | threads |\n\
              | --- | --: | --: | --: | --: | --: | --: |\n"
         );
 
@@ -92,11 +97,10 @@ impl Usage {
             let (first, last) = (judged[0], judged[judged.len() - 1]);
             let _ = writeln!(
                 text,
-                "| {name} | {:.1} → {:.1} | {:.1} → {:.1} | {:+.2} ± {:.2} | {} → {} | {:+.2} ± {:.2} | {} → {} |",
+                "| {name} | {:.1} → {:.1} | {} | {:+.2} ± {:.2} | {} → {} | {:+.2} ± {:.2} | {} → {} |",
                 first.resident,
                 last.resident,
-                first.anonymous,
-                last.anonymous,
+                means(&judged, |it| it.anonymous),
                 memory.per_hour,
                 memory.error,
                 first.descriptors,
@@ -125,6 +129,13 @@ impl Usage {
         let _ = writeln!(text, "{short} processes were there for less than half of this time.");
         (text, wrong)
     }
+}
+
+/// The means of four parts of a series, so that a growth that ends can be told from one that goes on.
+fn means(samples: &[Sample], value: impl Fn(&Sample) -> f64) -> String {
+    let parts = samples.chunks(samples.len().div_ceil(4).max(1));
+    let means = parts.map(|part| format!("{:.2}", trend::mean_of(part.iter().map(&value))));
+    means.collect::<Vec<_>>().join(", ")
 }
 
 /// Returns true if a number in the last quarter is always greater than it ever was in the first.
