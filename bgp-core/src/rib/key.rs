@@ -28,6 +28,12 @@ pub(crate) trait Key: Copy + Ord + Debug {
 
     fn path_id(self) -> u32;
 
+    /// The address at the start of 16 octets, the others of which are 0, and the length of the prefix.
+    fn octets(self) -> ([u8; 16], u8);
+
+    /// The key of a path to the prefix with these [octets](Self::octets). `None` if the length is too large.
+    fn from_octets(octets: [u8; 16], length: u8, path_id: u32) -> Option<Self>;
+
     /// The same prefix with another identifier.
     fn with_path_id(self, path_id: u32) -> Self;
 
@@ -147,6 +153,17 @@ impl Key for Key4 {
         self.path_id
     }
 
+    fn octets(self) -> ([u8; 16], u8) {
+        let [_, _, _, a, b, c, d, length] = self.prefix.0.to_be_bytes();
+        ([a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], length)
+    }
+
+    fn from_octets(octets: [u8; 16], length: u8, path_id: u32) -> Option<Self> {
+        let [a, b, c, d, ..] = octets;
+        let prefix = Bare4(u64::from_be_bytes([0, 0, 0, a, b, c, d, length]));
+        (length <= 32).then_some(Self { prefix, path_id })
+    }
+
     #[inline]
     fn with_path_id(self, path_id: u32) -> Self {
         Self { path_id, ..self }
@@ -184,6 +201,21 @@ impl Key for Key6 {
     #[inline]
     fn path_id(self) -> u32 {
         self.path_id
+    }
+
+    fn octets(self) -> ([u8; 16], u8) {
+        let Bare6 { high, low, length } = self.prefix;
+        ((u128::from(high) << 64 | u128::from(low)).to_be_bytes(), length)
+    }
+
+    fn from_octets(octets: [u8; 16], length: u8, path_id: u32) -> Option<Self> {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = octets;
+        let prefix = Bare6 {
+            high: u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+            low: u64::from_be_bytes([i, j, k, l, m, n, o, p]),
+            length,
+        };
+        (length <= 128).then_some(Self { prefix, path_id })
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::rib::adj_rib_out::times::Seconds;
 use crate::rib::key::Key;
-use crate::rib::table::{Table, differences, same};
+use crate::rib::table::{Differences, FirstPathChange, FirstPathChanges, Table, same};
 use crate::wire::PathAttributes;
 
 /// The walk.
@@ -58,38 +58,38 @@ pub(super) fn session_path<K: Key>(
     key: K,
     several_paths: bool,
 ) -> Option<&Arc<PathAttributes>> {
-    session_entry(table, key, several_paths).map(|(_, attributes)| attributes)
+    if several_paths { table.get(key) } else { Some(table.first_of(key)?.1) }
 }
 
-/// The path that a session carries for a key, with its own key.
-fn session_entry<K: Key>(
-    table: &Table<K>,
-    key: K,
-    several_paths: bool,
-) -> Option<(K, &Arc<PathAttributes>)> {
-    if several_paths { Some((key, table.get(key)?)) } else { table.first_of(key) }
+/// A change of the path that a session carries for a [session key](session_key).
+pub(super) struct SessionChange<'a, K> {
+    pub(super) key: K,
+    pub(super) old: Option<&'a Arc<PathAttributes>>,
+    /// The new path, and its place in the new table.
+    pub(super) new: Option<(&'a Arc<PathAttributes>, u32)>,
 }
 
-/// Passes on the [session keys](session_key) whose paths differ between two tables, in order.
-fn changed_keys<K: Key>(
-    old: &Table<K>,
-    new: &Table<K>,
+/// The [session keys](session_key) whose paths differ between two tables, in order.
+pub(super) fn session_changes<'a, K: Key>(
+    old: &'a Table<K>,
+    new: &'a Table<K>,
     several_paths: bool,
-    mut each: impl FnMut(K),
-) {
-    let mut before = None;
-    differences(old, new, |key, _| {
-        let key = session_key(key, several_paths);
-        let is_new = before.replace(key) != Some(key);
-        if is_new {
-            let (old, new) =
-                (session_path(old, key, several_paths), session_path(new, key, several_paths));
-            if !same(old, new) {
-                each(key);
-            }
-        }
-        true
+) -> impl Iterator<Item = SessionChange<'a, K>> {
+    let (all, first) = if several_paths {
+        (Some(Differences::new(old, new)), None)
+    } else {
+        (None, Some(FirstPathChanges::new(old, new)))
+    };
+    let all = all.into_iter().flatten().map(move |(key, (old, after))| {
+        let new = after.and_then(|after| Some((after, new.place_of(key)?)));
+        SessionChange { key, old, new }
     });
+    let first = first.into_iter().flatten().map(|FirstPathChange { key, old, new }| SessionChange {
+        key,
+        old,
+        new,
+    });
+    all.chain(first)
 }
 
 /// Makes a path the one that a session carries for a key, or leaves none.
@@ -138,16 +138,15 @@ impl<K: Key> Replay<K> {
 
         // Without a base, nothing can be withdrawn and all is selected.
         if !base.is_empty() {
-            changed_keys(&base, &target, several_paths, |key| {
-                match session_entry(&target, key, several_paths) {
-                    Some((path, attributes)) if !all => {
-                        let place = target.place_of(path);
-                        selected.extend(place.map(|place| (groups.number(attributes), place)));
+            for SessionChange { key, new, .. } in session_changes(&base, &target, several_paths) {
+                match new {
+                    Some((attributes, place)) if !all => {
+                        selected.push((groups.number(attributes), place));
                     }
                     Some(_) => {}
                     None => withdrawals.push(key),
                 }
-            });
+            }
         }
 
         let (order, ends) = by_group(&selected, groups.count());
@@ -183,10 +182,10 @@ impl<K: Key> Replay<K> {
     /// The advertised routes so far, without other changes than those of this walk. It is a table for [`session_path`].
     pub(super) fn advertised_routes(&self, several_paths: bool) -> Table<K> {
         let mut advertised = self.target.clone();
-        changed_keys(&self.base, &self.target, several_paths, |key| {
+        for SessionChange { key, .. } in session_changes(&self.base, &self.target, several_paths) {
             let attributes = self.advertised(key, several_paths);
             set_session_path(&mut advertised, key, several_paths, attributes);
-        });
+        }
         advertised
     }
 
@@ -258,16 +257,6 @@ impl<K: Key> Replay<K> {
         }
     }
 
-    /// The number of routes that the walk announces.
-    pub(super) fn announcements_len(&self) -> usize {
-        self.order.len()
-    }
-
-    /// The number of routes that the walk has announced.
-    pub(super) fn announced_len(&self) -> usize {
-        self.taken
-    }
-
     /// The keys that the walk has announced, in the order of the walk, each with the time. They are
     /// [session keys](session_key).
     pub(super) fn announcements(&self, several_paths: bool) -> impl Iterator<Item = (K, Seconds)> {
@@ -304,21 +293,6 @@ impl<K: Key> Replay<K> {
         let later = self.progress.partition_point(|(end, _)| *end as usize <= at);
         let found = self.progress.get(later).or_else(|| self.progress.last());
         found.map_or(self.since, |(_, time)| *time)
-    }
-
-    /// The keys that the walk has announced, in order, each with the time. They are [session keys](session_key).
-    pub(super) fn announced(&self, several_paths: bool) -> impl Iterator<Item = (K, Seconds)> {
-        let places = self.order.iter().max().map_or(0, |last| *last as usize + 1);
-        let mut times: Vec<Option<Seconds>> = vec![None; places];
-        for (at, place) in self.order.iter().enumerate().take(self.taken) {
-            if let Some(time) = times.get_mut(*place as usize) {
-                *time = Some(self.time_at(at));
-            }
-        }
-        self.target.places().filter_map(move |(place, key, _)| {
-            let time = times.get(place as usize).copied().flatten()?;
-            Some((session_key(key, several_paths), time))
-        })
     }
 
     /// The next key to withdraw.

@@ -89,6 +89,19 @@ impl<K: Key> Chunk<K> {
         }
     }
 
+    /// The number of entries from an index on that another chunk has too, in the same order from another index on. Entries count
+    /// that share their attributes. It may return less than there are, if the path identifiers are not all the same.
+    pub(super) fn common(&self, at: usize, other: &Self, other_at: usize) -> usize {
+        match (&self.path_ids, &other.path_ids) {
+            (PathIds::Same(own), PathIds::Same(other)) if own == other => {}
+            _ => return 0,
+        }
+        let own = self.routes.get(at..).unwrap_or_default();
+        let others = other.routes.get(other_at..).unwrap_or_default();
+        let pairs = own.iter().zip(others);
+        pairs.take_while(|(own, other)| own.0 == other.0 && Arc::ptr_eq(&own.1, &other.1)).count()
+    }
+
     /// Inserts an entry at the index that [`find`](Self::find) returned.
     pub(super) fn insert(&mut self, at: usize, key: K, attributes: Arc<PathAttributes>) {
         let path_id = key.path_id();
@@ -215,19 +228,6 @@ pub(super) struct Entries<'a, K: Key> {
     /// Empty if all entries have the same path identifier.
     path_ids: slice::Iter<'a, u32>,
     same: u32,
-}
-
-impl<K: Key> Entries<'_, K> {
-    pub(super) fn is_empty(&self) -> bool {
-        self.routes.as_slice().is_empty()
-    }
-
-    /// The key of the next entry.
-    pub(super) fn peek(&self) -> Option<K> {
-        let (prefix, _) = self.routes.as_slice().first()?;
-        let path_id = self.path_ids.as_slice().first().copied().unwrap_or(self.same);
-        Some(K::from_bare(*prefix, path_id))
-    }
 }
 
 impl<K: Key> Default for Entries<'_, K> {

@@ -1,10 +1,10 @@
-//! Iteration over a table, and the differences between two tables without a look at what they share.
+//! Iteration over a table.
 
 use std::slice;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Entries};
-use super::hidden::{Hidden, hide_alike};
+use super::hidden::Hidden;
 use super::{Group, Node, Position, Table};
 use crate::rib::key::Key;
 use crate::wire::PathAttributes;
@@ -56,32 +56,6 @@ impl<'a, K: Key> TableIter<'a, K> {
         Self { groups, chunks, entries, left: table.len, is_exact: false, hidden: None }
     }
 
-    /// Skips a whole group or chunk that both tables share, if both iterators are at the start of it. Returns true if it did. The
-    /// size hints do not follow.
-    fn skip_shared(&mut self, other: &mut Self) -> bool {
-        let is_at_start = self.entries.is_empty() && other.entries.is_empty();
-        if !is_at_start || !hide_alike(self.hidden, other.hidden) {
-            return false;
-        }
-        if self.chunks.as_slice().is_empty() && other.chunks.as_slice().is_empty() {
-            let shared = is_same(self.groups.as_slice(), other.groups.as_slice());
-            if shared {
-                self.groups.next();
-                other.groups.next();
-                return true;
-            }
-        }
-
-        self.enter_group();
-        other.enter_group();
-        let shared = is_same(self.chunks.as_slice(), other.chunks.as_slice());
-        if shared {
-            self.chunks.next();
-            other.chunks.next();
-        }
-        shared
-    }
-
     /// Goes on with the chunks of the next group, if those of the last one are done.
     fn enter_group(&mut self) {
         if self.chunks.as_slice().is_empty() {
@@ -89,16 +63,6 @@ impl<'a, K: Key> TableIter<'a, K> {
                 self.chunks = group.below.iter();
             }
         }
-    }
-
-    /// The key of the next entry, after hidden ones before it.
-    fn peek(&mut self) -> Option<K> {
-        if let Some(hidden) = self.hidden {
-            while self.peek_stored().is_some_and(|key| hidden.has(key)) {
-                self.advance();
-            }
-        }
-        self.peek_stored()
     }
 
     /// The next entry, hidden or not.
@@ -111,12 +75,6 @@ impl<'a, K: Key> TableIter<'a, K> {
             self.enter_group();
             self.entries = self.chunks.next()?.below.entries(0);
         }
-    }
-
-    fn peek_stored(&self) -> Option<K> {
-        let chunk = || self.chunks.as_slice().first().map(|chunk| chunk.first);
-        let group = || self.groups.as_slice().first().map(|group| group.first);
-        self.entries.peek().or_else(chunk).or_else(group)
     }
 }
 
@@ -141,74 +99,6 @@ impl<'a, K: Key> Iterator for TableIter<'a, K> {
             Some(_) => 0,
         };
         (least, Some(self.left))
-    }
-}
-
-/// Returns true if both begin with the same group or chunk.
-fn is_same<K, T>(a: &[Node<K, T>], b: &[Node<K, T>]) -> bool {
-    match (a.first(), b.first()) {
-        (Some(a), Some(b)) => Arc::ptr_eq(&a.below, &b.below),
-        _ => false,
-    }
-}
-
-/// The attributes of a key before and after a change.
-pub(crate) type AttributesChange<'a> =
-    (Option<&'a Arc<PathAttributes>>, Option<&'a Arc<PathAttributes>>);
-
-/// Calls `each` for every key at which the tables differ, in order, until it returns false.
-pub(crate) fn differences<'a, K: Key>(
-    old: &'a Table<K>,
-    new: &'a Table<K>,
-    mut each: impl FnMut(K, AttributesChange<'a>) -> bool,
-) {
-    for (key, change) in Differences::new(old, new) {
-        if !each(key, change) {
-            return;
-        }
-    }
-}
-
-/// An iterator over the keys at which two tables differ, in order. Shared groups and chunks are skipped, so that two tables with
-/// a common origin are compared in proportion to what has changed.
-#[derive(Clone, Debug)]
-pub(crate) struct Differences<'a, K: Key> {
-    old: TableIter<'a, K>,
-    new: TableIter<'a, K>,
-}
-
-impl<'a, K: Key> Differences<'a, K> {
-    pub(crate) fn new(old: &'a Table<K>, new: &'a Table<K>) -> Self {
-        if old.is_same(new) {
-            return Self { old: TableIter::default(), new: TableIter::default() };
-        }
-        Self { old: old.iter(), new: new.iter() }
-    }
-}
-
-impl<'a, K: Key> Iterator for Differences<'a, K> {
-    type Item = (K, AttributesChange<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let Self { old, new } = self;
-        loop {
-            while old.skip_shared(new) {}
-
-            let (key, change) = match (old.peek(), new.peek()) {
-                (None, None) => return None,
-                (Some(key), None) => (key, (old.next(), None)),
-                (None, Some(key)) => (key, (None, new.next())),
-                (Some(a), Some(b)) if a < b => (a, (old.next(), None)),
-                (Some(a), Some(b)) if b < a => (b, (None, new.next())),
-                (Some(key), Some(_)) => (key, (old.next(), new.next())),
-            };
-            let before = change.0.map(|(_, attributes)| attributes);
-            let after = change.1.map(|(_, attributes)| attributes);
-
-            if !same(before, after) {
-                return Some((key, (before, after)));
-            }
-        }
     }
 }
 

@@ -4,9 +4,10 @@
 //! chunk and the list of the chunks around it. So a hundred peers that should have the same million routes share one copy,
 //! and the difference between two tables with a common origin is found without reading what they share.
 //!
-//! `chunk.rs` stores entries, `iter.rs` reads and compares tables, and `hidden.rs` leaves entries out.
+//! `chunk.rs` stores entries, `iter.rs` reads tables, `differences.rs` compares them, and `hidden.rs` leaves entries out.
 
 mod chunk;
+mod differences;
 mod hidden;
 mod iter;
 
@@ -18,7 +19,8 @@ use crate::rib::key::Key;
 use crate::rib::search::count_before;
 use crate::wire::PathAttributes;
 
-pub(crate) use self::iter::{Differences, TableIter, differences, same};
+pub(crate) use self::differences::{Differences, FirstPathChange, FirstPathChanges, differences};
+pub(crate) use self::iter::{TableIter, same};
 
 /// The number of chunks in a full group.
 const GROUP: usize = if cfg!(test) { 8 } else { 128 };
@@ -48,7 +50,7 @@ impl<K: Copy, T> Clone for Node<K, T> {
 }
 
 /// The position of an entry.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Position {
     group: usize,
     /// The index of the chunk in its group.
@@ -155,45 +157,6 @@ impl<K: Key> Table<K> {
         self.stored_from(place).hiding(self.hidden)
     }
 
-    /// The number of entries from one key up to another, which is not counted. The cost grows with the distance.
-    pub(crate) fn distance(&self, from: K, to: K) -> usize {
-        let (Ok(from) | Err(from)) = self.find(from);
-        if self.hidden.is_some() {
-            let stored = self.stored_from(from).take_while(|(key, _)| *key < to);
-            return stored.filter(|(key, _)| !self.hides(*key)).count();
-        }
-        let (Ok(to) | Err(to)) = self.find(to);
-        let groups = self.groups.get(from.group..=to.group).unwrap_or_default();
-
-        // Counted from the start of the first group: all chunks before the last position.
-        let mut before = 0_usize;
-        for (group, index) in groups.iter().zip(from.group..) {
-            let start = if index == from.group { from.chunk } else { 0 };
-            let end = if index == to.group { to.chunk } else { group.below.len() };
-            let chunks = group.below.get(start..end).unwrap_or_default();
-            before += chunks.iter().map(|chunk| chunk.below.len()).sum::<usize>();
-        }
-        (before + to.at).saturating_sub(from.at)
-    }
-
-    /// The key of the entry that is this number of places before a key, or of the first entry. Hidden entries count too, and the
-    /// key may be that of one.
-    pub(crate) fn step_back(&self, key: K, places: usize) -> Option<K> {
-        let (Ok(mut place) | Err(mut place)) = self.find(key);
-        let mut left = places;
-        while left > place.at && (place.group, place.chunk) != (0, 0) {
-            left -= place.at;
-            if place.chunk == 0 {
-                place.group -= 1;
-                place.chunk = self.groups.get(place.group)?.below.len();
-            }
-            place.chunk -= 1;
-            place.at = self.chunk(place)?.len();
-        }
-        let at = place.at.saturating_sub(left);
-        Some(self.entry(Position { at, ..place })?.0)
-    }
-
     /// The entries with their places, for [`at`](Self::at).
     pub(crate) fn places(&self) -> impl Iterator<Item = (u32, K, &Arc<PathAttributes>)> {
         let groups = self.groups.iter().zip((0_u32..).step_by(GROUP * CHUNK));
@@ -210,8 +173,7 @@ impl<K: Key> Table<K> {
     /// The place of a key among [`places`](Self::places).
     pub(crate) fn place_of(&self, key: K) -> Option<u32> {
         let found = self.find(key).ok().filter(|_| !self.hides(key));
-        let Position { group, chunk, at } = found?;
-        u32::try_from((group * GROUP + chunk) * CHUNK + at).ok()
+        found?.place()
     }
 
     /// The entry at one of [`places`](Self::places). At any other place, it may be a hidden one.

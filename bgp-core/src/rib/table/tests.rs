@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 use proptest::prelude::*;
 
+use super::differences::Walk;
 use super::*;
 use crate::rib::key::Key4;
 
@@ -89,6 +90,8 @@ proptest! {
             true
         });
         prop_assert_eq!(found, expected);
+        prop_assert_eq!(first_changes(&old, &table), first_changes_by_search(&old, &table));
+        prop_assert_eq!(first_changes(&table, &old), first_changes_by_search(&table, &old));
 
         for n in (0..2_000).step_by(2) {
             let first = model.range(key(n)..=key(n + 1)).next().map(|(k, a)| (*k, a));
@@ -125,11 +128,6 @@ proptest! {
             prop_assert_eq!(after.get(key(n)), expected_after.get(key(n)));
             prop_assert_eq!(after.first_of(key(n)), expected_after.first_of(key(n)));
         }
-        for n in (0..2_000).step_by(97) {
-            let (from, to) = (key(n / 2), key(n));
-            prop_assert_eq!(after.distance(from, to), expected_after.distance(from, to));
-        }
-
         let found = |old: &Table<Key4>, new: &Table<Key4>| {
             let mut found = BTreeMap::new();
             differences(old, new, |key, (a, b)| {
@@ -140,6 +138,50 @@ proptest! {
         };
         prop_assert_eq!(found(&before, &after), found(&expected_before, &expected_after));
         prop_assert_eq!(found(&table, &after), found(&table, &expected_after));
+        prop_assert_eq!(first_changes(&before, &after), first_changes_by_search(&before, &after));
+        prop_assert_eq!(first_changes(&table, &after), first_changes_by_search(&table, &after));
+    }
+}
+
+type FirstChange = (Key4, Option<Arc<PathAttributes>>, Option<(Arc<PathAttributes>, u32)>);
+
+fn first_changes(old: &Table<Key4>, new: &Table<Key4>) -> Vec<FirstChange> {
+    let changes = FirstPathChanges::new(old, new);
+    let owned = |(it, place): (&Arc<PathAttributes>, u32)| (Arc::clone(it), place);
+    changes.map(|change| (change.key, change.old.cloned(), change.new.map(owned))).collect()
+}
+
+fn first_changes_by_search(old: &Table<Key4>, new: &Table<Key4>) -> Vec<FirstChange> {
+    let change = |n: u16| {
+        let key = key(n).with_path_id(0);
+        let old = old.first_of(key).map(|(_, it)| Arc::clone(it));
+        let place = |key| new.place_of(key).expect("a place");
+        let new = new.first_of(key).map(|(key, it)| (Arc::clone(it), place(key)));
+        let is_same = old.as_ref() == new.as_ref().map(|(it, _)| it);
+        (!is_same).then_some((key, old, new))
+    };
+    (0..2_000).step_by(2).filter_map(change).collect()
+}
+
+#[test]
+fn a_comparison_reads_one_chunk_for_one_change_even_if_all_is_hidden() {
+    let mut table = Table::default();
+    for n in 0..4_096 {
+        table.insert(key(n).with_path_id(1), attributes(0));
+    }
+    let before = table.clone();
+    table.insert(key(2_000).with_path_id(1), attributes(1));
+
+    for hides in [1, 2] {
+        let (before, after) = (before.hiding(hides, !0, 0), table.hiding(hides, !0, 0));
+        let mut walk = Walk::new(&before, &after);
+        walk.skip();
+        let mut steps = 0;
+        while walk.next().is_some() {
+            steps += 1;
+            walk.skip();
+        }
+        assert_eq!(steps, 1, "hiding path {hides}");
     }
 }
 

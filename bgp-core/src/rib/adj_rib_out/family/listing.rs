@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::Family;
 use crate::rib::adj_rib_out::listing::OutRouteState;
 use crate::rib::adj_rib_out::replay::{Progress, session_key, session_path};
-use crate::rib::adj_rib_out::times::Seconds;
+use crate::rib::adj_rib_out::times::{Reader, Seconds};
 use crate::rib::key::Key;
 use crate::wire::PathAttributes;
 
@@ -37,7 +37,12 @@ impl<K: Key> Family<K> {
 
         let mut desired =
             from.map_or_else(|| self.desired.iter(), |from| self.desired.starting_at(from));
-        listed.extend(desired.by_ref().take(most).map(|(key, it)| self.desired_route(key, it)));
+        let routes: Vec<_> = desired.by_ref().take(most).collect();
+        if let (Some((first, _)), Some((last, _))) = (routes.first(), routes.last()) {
+            let [first, last] = [first, last].map(|key| session_key(*key, self.several_paths));
+            let times = self.times.read(first, last);
+            listed.extend(routes.into_iter().map(|(key, it)| self.desired_route(key, it, &times)));
+        }
         ends.extend(desired.next().map(|(key, _)| key));
 
         let start = from.map_or(Bound::Unbounded, Bound::Included);
@@ -64,8 +69,13 @@ impl<K: Key> Family<K> {
         (listed, end)
     }
 
-    fn desired_route(&self, key: K, attributes: &Arc<PathAttributes>) -> Listed<K> {
-        let (state, since) = self.state_of(key, attributes);
+    fn desired_route(
+        &self,
+        key: K,
+        attributes: &Arc<PathAttributes>,
+        times: &Reader<'_, K>,
+    ) -> Listed<K> {
+        let (state, since) = self.state_of(key, attributes, times);
         Listed { key, state, since, attributes: Arc::clone(attributes) }
     }
 
@@ -73,6 +83,7 @@ impl<K: Key> Family<K> {
         &self,
         key: K,
         attributes: &Arc<PathAttributes>,
+        times: &Reader<'_, K>,
     ) -> (OutRouteState, Option<Seconds>) {
         if !self.up {
             return (OutRouteState::NoSession, None);
@@ -104,7 +115,7 @@ impl<K: Key> Family<K> {
                 (OutRouteState::Pending { replaces }, Some(replay.since))
             }
             Some((_, Progress::Unchanged)) | None => {
-                (OutRouteState::Sent, Some(self.times.get(&self.desired, key)))
+                (OutRouteState::Sent, Some(times.get(session_key)))
             }
         }
     }

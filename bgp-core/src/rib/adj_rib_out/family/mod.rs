@@ -13,11 +13,13 @@ pub(super) use self::listing::Listed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::rib::adj_rib_out::replay::{Group, Progress, Replay, session_key, session_path};
+use crate::rib::adj_rib_out::replay::{
+    Group, Progress, Replay, SessionChange, session_changes, session_key, session_path,
+};
 use crate::rib::adj_rib_out::times::{Seconds, Times};
 use crate::rib::adj_rib_out::withheld::Withheld;
 use crate::rib::key::Key;
-use crate::rib::table::{Table, differences, same};
+use crate::rib::table::{Table, same};
 use crate::wire::PathAttributes;
 
 /// The number of simultaneous changes from which they become a replay. Fewer are single changes, which overtake a replay.
@@ -30,7 +32,7 @@ pub(super) struct Family<K: Key> {
     desired: Table<K>,
     /// The time of the current call.
     now: Seconds,
-    /// The time at which each desired route was announced last, unless `replay` or `differing` has another.
+    /// The time at which each session key was announced last, unless `replay` or `differing` has another.
     times: Times<K>,
     /// True if there is a session that carries the family.
     up: bool,
@@ -157,28 +159,44 @@ impl<K: Key> Family<K> {
     }
 
     pub(super) fn set(&mut self, routes: &Table<K>) {
-        let mut changes = Vec::new();
-        differences(&self.desired, routes, |key, (_, new)| {
-            changes.push((key, new.cloned()));
-            changes.len() < REPLAY_FROM
-        });
-
-        if changes.len() < REPLAY_FROM {
-            for (key, attributes) in changes {
-                self.change(key, attributes.as_ref());
-            }
-            // The routes are now equal. From here on they are shared.
+        if !self.up {
             self.desired = routes.clone();
-        } else if self.up {
-            let repeats = self.is_repeating() || self.refresh != Refresh::None;
-            let advertised = self.advertised_by_key();
-            let times = if repeats { Times::same(self.now) } else { self.times_for(routes) };
-            self.desired = routes.clone();
-            self.start_replay(advertised, repeats);
-            self.times = times;
-        } else {
-            self.desired = routes.clone();
+            return;
         }
+        let is_quiet = self.replay.is_none() && self.differing.is_empty();
+        if !is_quiet && self.set_few(routes) {
+            return;
+        }
+
+        let repeats = self.is_repeating() || self.refresh != Refresh::None;
+        let advertised = self.advertised_by_key();
+        if repeats {
+            self.times = Times::same(self.now);
+        } else if !is_quiet {
+            self.note_times();
+            self.note_times_of_returning(routes);
+        }
+        self.desired = routes.clone();
+        self.start_replay(advertised, repeats);
+    }
+
+    /// Replaces the desired routes by single changes, which overtake a replay, if they are few. Returns true if it did.
+    fn set_few(&mut self, routes: &Table<K>) -> bool {
+        let changes = session_changes(&self.desired, routes, self.several_paths);
+        let changes = changes.take(REPLAY_FROM).map(|SessionChange { key, old, new }| {
+            (key, old.cloned(), new.map(|(attributes, _)| Arc::clone(attributes)))
+        });
+        let changes: Vec<_> = changes.collect();
+        if changes.len() >= REPLAY_FROM {
+            return false;
+        }
+
+        self.desired = routes.clone();
+        for (key, before, after) in changes {
+            self.reschedule(key, before, after);
+        }
+        self.rescheduled();
+        true
     }
 
     /// Adds a path that the peer should have, or removes it.
@@ -190,9 +208,10 @@ impl<K: Key> Family<K> {
         let session_key = session_key(key, self.several_paths);
         let before = session_path(&self.desired, session_key, self.several_paths).cloned();
         match attributes {
-            Some(attributes) => self.add(key, attributes),
+            Some(attributes) => {
+                self.desired.insert(key, Arc::clone(attributes));
+            }
             None => {
-                self.times.removing(&self.desired, key);
                 self.desired.remove(key);
             }
         }
@@ -200,22 +219,8 @@ impl<K: Key> Family<K> {
 
         if self.up && !same(before.as_ref(), after.as_ref()) {
             self.reschedule(session_key, before, after);
+            self.rescheduled();
         }
-    }
-
-    /// Adds a path to the desired ones, or changes it.
-    fn add(&mut self, key: K, attributes: &Arc<PathAttributes>) {
-        let is_new = self.desired.insert(key, Arc::clone(attributes)).is_none();
-        if !self.up || !is_new {
-            return;
-        }
-
-        self.times.added(&self.desired, key);
-        // If it becomes the first path, and equals the one before, the peer has it for as long.
-        let mut paths = self.desired.paths(key).map(|(path, _)| path);
-        let sibling = paths.find(|path| *path != key && !self.several_paths);
-        let time = sibling.map_or(self.now, |sibling| self.times.get(&self.desired, sibling));
-        self.times.set(&self.desired, key, time);
     }
 
     /// Removes every path to the prefix of `key` from the desired routes.
@@ -225,13 +230,14 @@ impl<K: Key> Family<K> {
         }
     }
 
-    /// Schedules the announcement or withdrawal of a key whose desired path changed.
+    /// Schedules the announcement or withdrawal of a key whose desired path has changed. [`rescheduled`](Self::rescheduled) follows.
     fn reschedule(
         &mut self,
         key: K,
         before: Option<Arc<PathAttributes>>,
         after: Option<Arc<PathAttributes>>,
     ) {
+        let is_new = before.is_none();
         let mut advertised = match self.differing.remove(&key) {
             Some(advertised) => {
                 self.unreach.remove(&key);
@@ -254,12 +260,21 @@ impl<K: Key> Family<K> {
                 self.unreach.insert(key);
                 advertised.since = self.now;
             }
-            _ if self.replay.is_none() => return,
+            _ if self.replay.is_none() => {
+                // The time of a key that was to be withdrawn is not kept.
+                if is_new {
+                    self.times.set(&self.desired, self.several_paths, key, self.now);
+                }
+                return;
+            }
             // The peer has what it should have. The entry keeps a replay from announcing anything else.
             _ => {}
         }
-
         self.differing.insert(key, advertised);
+    }
+
+    /// Goes on after keys have been rescheduled.
+    fn rescheduled(&mut self) {
         self.settle();
         self.begin_next_refresh();
     }
@@ -309,7 +324,7 @@ impl<K: Key> Family<K> {
             return;
         }
 
-        self.times = self.times_after_replay();
+        self.note_times();
         self.replay = None;
         let (desired, withheld) = (&self.desired, &self.withheld);
         self.differing.retain(|key, advertised| {

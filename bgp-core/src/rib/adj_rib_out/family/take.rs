@@ -122,7 +122,7 @@ impl<K: Key> Family<K> {
 
             if self.replay.is_none() {
                 self.differing.remove(&key);
-                self.times.set_paths(&self.desired, key, self.several_paths, self.now);
+                self.times.set(&self.desired, self.several_paths, key, self.now);
             } else if let Some(advertised) = self.differing.get_mut(&key) {
                 let attributes = Some(Arc::clone(&attributes));
                 *advertised = Advertised { attributes, owed: false, since: self.now };
