@@ -84,11 +84,10 @@ pub(super) fn session_changes<'a, K: Key>(
         let new = after.and_then(|after| Some((after, new.place_of(key)?)));
         SessionChange { key, old, new }
     });
-    let first = first.into_iter().flatten().map(|FirstPathChange { key, old, new }| SessionChange {
-        key,
-        old,
-        new,
-    });
+    let first = first
+        .into_iter()
+        .flatten()
+        .map(|FirstPathChange { key, old, new }| SessionChange { key, old, new });
     all.chain(first)
 }
 
@@ -124,7 +123,8 @@ impl<K: Key> Replay<K> {
         let mut groups = Groups::default();
         let mut selected: Vec<(u32, u32)> = Vec::new();
         let mut withdrawals = Vec::new();
-        let all = repeats || base.is_empty();
+        // A table that hides what it stores is compared, since a comparison skips that.
+        let all = repeats || base.stores_nothing();
         if all {
             selected.reserve_exact(target.len());
             let mut before = None;
@@ -137,7 +137,7 @@ impl<K: Key> Replay<K> {
         }
 
         // Without a base, nothing can be withdrawn and all is selected.
-        if !base.is_empty() {
+        if !base.stores_nothing() {
             for SessionChange { key, new, .. } in session_changes(&base, &target, several_paths) {
                 match new {
                     Some((attributes, place)) if !all => {

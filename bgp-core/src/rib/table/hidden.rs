@@ -44,7 +44,7 @@ impl<K: Key> Table<K> {
 
     /// Returns true if the table does not have an entry that is in its chunks.
     #[inline]
-    pub(super) fn hides(&self, key: K) -> bool {
+    pub(crate) fn hides(&self, key: K) -> bool {
         self.hidden.is_some_and(|hidden| hidden.has(key))
     }
 

@@ -4,9 +4,11 @@
 //! chunk and the list of the chunks around it. So a hundred peers that should have the same million routes share one copy,
 //! and the difference between two tables with a common origin is found without reading what they share.
 //!
-//! `chunk.rs` stores entries, `iter.rs` reads tables, `differences.rs` compares them, and `hidden.rs` leaves entries out.
+//! `chunk.rs` stores entries, `iter.rs` reads tables, `cursor.rs` skips parts of them, `differences.rs`
+//! compares them, and `hidden.rs` leaves entries out.
 
 mod chunk;
+mod cursor;
 mod differences;
 mod hidden;
 mod iter;
@@ -19,6 +21,7 @@ use crate::rib::key::Key;
 use crate::rib::search::count_before;
 use crate::wire::PathAttributes;
 
+pub(crate) use self::cursor::Cursor;
 pub(crate) use self::differences::{Differences, FirstPathChange, FirstPathChanges, differences};
 pub(crate) use self::iter::{TableIter, same};
 
@@ -72,6 +75,11 @@ impl<K: Key> Table<K> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns true if there are no entries, hidden or not.
+    pub(crate) fn stores_nothing(&self) -> bool {
+        self.len == 0
     }
 
     pub(crate) fn get(&self, key: K) -> Option<&Arc<PathAttributes>> {

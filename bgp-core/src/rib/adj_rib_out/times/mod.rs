@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use self::marks::{Mark, Marks, MarksBuilder};
 use crate::rib::adj_rib_out::replay::session_key;
 use crate::rib::key::Key;
-use crate::rib::table::Table;
+use crate::rib::table::{Cursor, Table};
 
 /// The fewest times that are joined with the others at once.
 const FEWEST: usize = if cfg!(test) { 8 } else { 1_024 };
@@ -52,8 +52,8 @@ impl<K: Key> Times<K> {
         }
         self.recent.push((key, time));
 
-        // Joining them reads the whole table and all marks.
-        let most = (table.len() / 16).max(self.marks.len() / 4).max(FEWEST);
+        // Joining them reads all marks, and the table around them.
+        let most = (table.len() / 32).max(self.marks.len() / 8).max(FEWEST);
         if self.recent.len() >= most {
             self.join(table, several_paths);
         }
@@ -65,39 +65,42 @@ impl<K: Key> Times<K> {
         // A stable sort, so that the last time of a key stays the last one.
         recent.sort_by_key(|(key, _)| *key);
         let mut recent = recent.into_iter().peekable();
-        let mut marks = self.marks.iter().peekable();
+        let older = std::mem::take(&mut self.marks);
+        let mut marks = older.iter().peekable();
 
-        let mut joined = MarksBuilder::default();
-        let (mut start, mut last) = (None, self.start);
-        let mut older = self.start;
-        let mut before = None;
-        for (key, _) in table.iter() {
-            let key = session_key(key, several_paths);
-            if before.replace(key) == Some(key) {
-                continue;
-            }
+        let mut joined = Joined::default();
+        let mut time = self.start;
+        let mut keys = Cursor::start(table);
+        loop {
+            let set = recent.peek().map(|(key, _)| *key);
+            let marked = marks.peek().map(|mark| mark.key);
+            let Some(next) = set.into_iter().chain(marked).min() else { break };
 
-            while let Some(mark) = marks.next_if(|mark| mark.key <= key) {
-                older = mark.time;
+            // The keys before it have all the same time.
+            if let Some(key) = visible_key(&mut keys, several_paths).filter(|key| *key < next) {
+                joined.push(key, time);
+                keys.seek(next);
             }
-            let mut time = older;
-            while let Some((set, later)) = recent.next_if(|(set, _)| *set <= key) {
-                if set == key {
-                    time = later;
+            while let Some(mark) = marks.next_if(|mark| mark.key == next) {
+                time = mark.time;
+            }
+            let mut own = time;
+            while let Some((_, later)) = recent.next_if(|(key, _)| *key == next) {
+                own = later;
+            }
+            if visible_key(&mut keys, several_paths) == Some(next) {
+                joined.push(next, own);
+                while visible_key(&mut keys, several_paths) == Some(next) {
+                    keys.take();
                 }
             }
-
-            if start.is_none() {
-                start = Some(time);
-            } else if time != last {
-                joined.push(Mark { key, time });
-            }
-            last = time;
         }
 
-        drop(marks);
-        self.start = start.unwrap_or(last);
-        self.marks = joined.finish();
+        if let Some(key) = visible_key(&mut keys, several_paths) {
+            joined.push(key, time);
+        }
+        self.start = joined.start.unwrap_or(self.start);
+        self.marks = joined.marks.finish();
     }
 
     /// The times of the keys from one to another, both included, for some calls of [`Reader::get`].
@@ -105,6 +108,44 @@ impl<K: Key> Times<K> {
         let recent = self.recent.iter().copied();
         let recent = recent.filter(|(key, _)| (from..=to).contains(key)).collect();
         Reader { times: self, recent }
+    }
+}
+
+/// The session key of the next entry, after hidden ones.
+fn visible_key<K: Key>(keys: &mut Cursor<'_, K>, several_paths: bool) -> Option<K> {
+    let mut key = keys.key()?;
+    while keys.table().hides(key) {
+        keys.take();
+        key = keys.key()?;
+    }
+    Some(session_key(key, several_paths))
+}
+
+/// The times that are joined so far.
+#[derive(Debug)]
+struct Joined<K> {
+    /// The time of the first key.
+    start: Option<Seconds>,
+    marks: MarksBuilder<K>,
+    /// The time of the last key.
+    last: Seconds,
+}
+
+impl<K> Default for Joined<K> {
+    fn default() -> Self {
+        Self { start: None, marks: MarksBuilder::default(), last: 0 }
+    }
+}
+
+impl<K: Key> Joined<K> {
+    /// Adds a key behind the others, from which on keys have this time.
+    fn push(&mut self, key: K, time: Seconds) {
+        if self.start.is_none() {
+            self.start = Some(time);
+        } else if time != self.last {
+            self.marks.push(Mark { key, time });
+        }
+        self.last = time;
     }
 }
 
