@@ -11,10 +11,13 @@ use crate::{PeerId, table::LocRibSnapshot};
 /// The most changed prefixes that are handled without a pause.
 const MOST_CHANGES: usize = 256;
 
+/// The most changed prefixes after which there is no pause. All members take them before the group looks for the next ones.
+const FEW_CHANGES: usize = 64;
+
 /// The pause after publishing the routes, for each changed prefix. With many changes the next ones are many too, so that their
 /// cost for the group and for its members, which is partly one for each time, is shared by them.
 const PAUSE: Duration = Duration::from_micros(2);
-/// The shortest pause. After a longer time without changes there is none.
+/// The shortest pause after more than a few changes.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
@@ -34,7 +37,10 @@ pub(super) async fn run(relays: Arc<Relays>, rules: RelayRules, published: Publi
 
         if changes > 0 || published.borrow().is_none() {
             published.send_replace(Some(Arc::new(group.clone())));
-            sleep(pause_after(changes)).await;
+            match pause_after(changes) {
+                Some(pause) => sleep(pause).await,
+                None => yield_now().await,
+            }
         }
         loop {
             tokio::select! {
@@ -99,7 +105,7 @@ fn follow_some(
     changes
 }
 
-fn pause_after(changes: usize) -> Duration {
-    let changes = u32::try_from(changes).unwrap_or(u32::MAX);
-    PAUSE.saturating_mul(changes).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
+fn pause_after(changes: usize) -> Option<Duration> {
+    let pause = PAUSE.saturating_mul(u32::try_from(changes).unwrap_or(u32::MAX));
+    (changes > FEW_CHANGES).then(|| pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
 }
