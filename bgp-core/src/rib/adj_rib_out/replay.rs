@@ -120,7 +120,7 @@ impl<K: Key> Replay<K> {
         repeats: bool,
         since: Seconds,
     ) -> Self {
-        let mut groups = Groups::default();
+        let mut groups = GroupsBuilder::default();
         let mut selected: Vec<(u32, u32)> = Vec::new();
         let mut withdrawals = Vec::new();
         // A table that hides what it stores is compared, since a comparison skips that.
@@ -158,7 +158,7 @@ impl<K: Key> Replay<K> {
             order,
             taken: 0,
             ends,
-            groups,
+            groups: groups.groups,
             repeats,
             since,
             progress: Vec::new(),
@@ -377,11 +377,23 @@ fn count(counters: &mut [u32], group: u32) -> Option<u32> {
 struct Groups {
     /// The numbers by address. `target` keeps the attributes at these addresses alive.
     numbers: BTreeMap<usize, u32>,
+}
+
+impl Groups {
+    fn get(&self, attributes: &Arc<PathAttributes>) -> Option<u32> {
+        self.numbers.get(&address(attributes)).copied()
+    }
+}
+
+/// Groups to which others are added.
+#[derive(Default)]
+struct GroupsBuilder {
+    groups: Groups,
     values: BTreeMap<Group, u32>,
     last: Option<(usize, u32)>,
 }
 
-impl Groups {
+impl GroupsBuilder {
     fn number(&mut self, attributes: &Arc<PathAttributes>) -> u32 {
         let address = address(attributes);
         // Adjacent routes mostly share their attributes.
@@ -391,15 +403,12 @@ impl Groups {
 
         let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
         let number = *self
+            .groups
             .numbers
             .entry(address)
             .or_insert_with(|| *self.values.entry(Group(Arc::clone(attributes))).or_insert(next));
         self.last = Some((address, number));
         number
-    }
-
-    fn get(&self, attributes: &Arc<PathAttributes>) -> Option<u32> {
-        self.numbers.get(&address(attributes)).copied()
     }
 
     fn count(&self) -> usize {
