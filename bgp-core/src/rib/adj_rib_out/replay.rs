@@ -402,11 +402,10 @@ impl GroupsBuilder {
         }
 
         let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        let number = *self
-            .groups
-            .numbers
-            .entry(address)
-            .or_insert_with(|| *self.values.entry(Group(Arc::clone(attributes))).or_insert(next));
+        let number =
+            *self.groups.numbers.entry(address).or_insert_with(|| {
+                *self.values.entry(Group(Arc::clone(attributes))).or_insert(next)
+            });
         self.last = Some((address, number));
         number
     }
