@@ -152,9 +152,9 @@ fn encode<K: Key>(before: Mark<K>, mark: Mark<K>, octets: &mut Vec<u8>) {
     if path_id != 0 {
         push_number(path_id, octets);
     }
-    // Mostly close to the time before, and sometimes earlier.
-    let later = mark.time.wrapping_sub(before.time).cast_signed();
-    push_number((later << 1 ^ later >> 31).cast_unsigned(), octets);
+    // Mostly close to the time before, and sometimes earlier: small in both cases with the sign in the lowest bit.
+    let later = mark.time.wrapping_sub(before.time);
+    push_number(later << 1 ^ (later >> 31).wrapping_neg(), octets);
 }
 
 /// Reads the mark after this one. `None` at the end.
