@@ -68,17 +68,13 @@ impl Replay {
                             let name = self.config_objects.qualified(object.name.clone());
                             numbers.push((number, name));
                             configuration.push(object);
-                        } else if let Err(errors) = self.put_one(object) {
-                            add(&mut problems, number, errors);
+                        } else {
+                            add(&mut problems, number, self.put_one(object).problems);
                         }
                     }
                 }
                 Ok(Step::Sync) => {}
-                Ok(step) => {
-                    if let Err(errors) = self.apply_step(step) {
-                        add(&mut problems, number, errors);
-                    }
-                }
+                Ok(step) => add(&mut problems, number, self.apply_step(step).problems),
             }
         }
 
@@ -115,24 +111,21 @@ impl Replay {
                             let name = self.config_objects.qualified(object.name.clone());
                             numbers.insert(name, number);
                         }
-                        let result = self.put_one(object);
-                        if let (Err(errors), false) = (result, is_configuration) {
-                            add(&mut problems, number, errors);
+                        let outcome = self.put_one(object);
+                        if !is_configuration {
+                            add(&mut problems, number, outcome.problems);
                         }
                     }
                 }
                 Ok(Step::Delete(name)) if name.kind.is_configuration() => {
                     let name = self.config_objects.qualified(name);
                     numbers.insert(name.clone(), number);
-                    if let Err(errors) = self.delete(&name) {
-                        deletions.push((number, name, errors));
+                    let problems = self.delete(&name).problems;
+                    if !problems.is_empty() {
+                        deletions.push((number, name, problems));
                     }
                 }
-                Ok(step) => {
-                    if let Err(errors) = self.apply_step(step) {
-                        add(&mut problems, number, errors);
-                    }
-                }
+                Ok(step) => add(&mut problems, number, self.apply_step(step).problems),
             }
         }
 
@@ -206,7 +199,7 @@ mod tests {
     fn an_invalid_number_of_routes_is_an_error() {
         let step = r#"{"session": {"node": "kube1", "peer": "10.0.0.1:179", "up": true, "unlisted": "many"}}"#;
         let mut replay = Replay::new("metallb-system", PlannerOptions::default(), true);
-        let problems = replay.apply(step.as_bytes()).unwrap_err();
+        let problems = replay.apply(step.as_bytes()).problems;
         assert_eq!(problems, ["session.unlisted: expected a number, found \"many\""]);
     }
 }

@@ -76,6 +76,31 @@ pub struct Cluster {
     pub sessions: SessionStates,
 }
 
+/// What a step has done, and why it has not done the rest.
+#[derive(Debug, Default)]
+struct Outcome {
+    effects: Effects,
+    /// The reasons why an object or the whole step was refused.
+    problems: Vec<String>,
+}
+
+impl From<Effects> for Outcome {
+    fn from(effects: Effects) -> Self {
+        Self { effects, problems: Vec::new() }
+    }
+}
+
+impl Outcome {
+    fn refused(problems: Vec<String>) -> Self {
+        Self { effects: Effects::default(), problems }
+    }
+
+    fn extend(&mut self, more: Self) {
+        self.effects.extend(more.effects);
+        self.problems.extend(more.problems);
+    }
+}
+
 /// A cluster that is built from the steps of a recording.
 #[derive(Debug)]
 pub struct Replay {
@@ -115,41 +140,38 @@ impl Replay {
 
     /// Applies one line, and returns the state after it.
     pub fn step(&mut self, line: &[u8]) -> StepResult {
-        let (problems, effects) = match self.apply(line) {
-            Ok(effects) => (Vec::new(), effects),
-            Err(problems) => (problems, Effects::default()),
-        };
-
+        let Outcome { effects, problems } = self.apply(line);
         self.steps += 1;
         StepResult::of(&self.engine, self.steps, problems, &effects)
     }
 
-    /// Applies one line, and returns only its effects.
-    ///
-    /// # Errors
-    ///
-    /// The reasons why the line has no effect, each on one line.
-    pub fn apply(&mut self, line: &[u8]) -> Result<Effects, Vec<String>> {
-        let applied = step::read(line).and_then(|step| self.apply_step(step));
-        applied.map_err(|reasons| reasons.iter().map(|reason| one_line(reason)).collect())
+    fn apply(&mut self, line: &[u8]) -> Outcome {
+        let mut outcome = match step::read(line) {
+            Ok(step) => self.apply_step(step),
+            Err(problems) => Outcome::refused(problems),
+        };
+        for problem in &mut outcome.problems {
+            *problem = one_line(problem);
+        }
+        outcome
     }
 
-    fn apply_step(&mut self, step: Step) -> Result<Effects, Vec<String>> {
+    fn apply_step(&mut self, step: Step) -> Outcome {
         match step {
             Step::Apply(objects) => self.put(objects),
             Step::Delete(name) => self.delete(&self.config_objects.qualified(name)),
             Step::Session { node, peer, state } => {
                 self.sessions.insert((node, peer), *state);
-                Ok(Effects::default())
+                Outcome::default()
             }
             Step::Probe { node, service, found } => {
-                Ok(self.engine.apply(Change::Probed { node, service, found: Some(found) }))
+                self.engine.apply(Change::Probed { node, service, found: Some(found) }).into()
             }
             Step::Dataplane { node, service, found } => {
-                Ok(self.engine.apply(Change::Dataplane { node, service, found: Some(found) }))
+                self.engine.apply(Change::Dataplane { node, service, found: Some(found) }).into()
             }
-            Step::Sync => Ok(self.engine.apply(Change::Synced)),
-            Step::Restart => Ok(self.restart()),
+            Step::Sync => self.engine.apply(Change::Synced).into(),
+            Step::Restart => self.restart().into(),
         }
     }
 
@@ -168,58 +190,50 @@ impl Replay {
         Cluster { engine: self.engine, sessions: self.sessions }
     }
 
-    fn put(&mut self, objects: Vec<RecordedObject>) -> Result<Effects, Vec<String>> {
-        let (mut effects, mut problems) = (Effects::default(), Vec::new());
+    /// Puts the objects of a step. An object that is refused keeps none of the others out.
+    fn put(&mut self, objects: Vec<RecordedObject>) -> Outcome {
+        let mut outcome = Outcome::default();
         for object in objects {
-            match self.put_one(object) {
-                Ok(more) => effects.extend(more),
-                Err(more) => problems.extend(more),
-            }
+            outcome.extend(self.put_one(object));
         }
-
-        if problems.is_empty() { Ok(effects) } else { Err(problems) }
+        outcome
     }
 
-    fn put_one(&mut self, object: RecordedObject) -> Result<Effects, Vec<String>> {
+    fn put_one(&mut self, object: RecordedObject) -> Outcome {
         if object.kind.is_configuration() {
             let name = self.config_objects.qualified(object.name.clone());
             return self.put_configuration(name, Some(object));
         }
 
-        match object.to_change(&self.config_objects.options)? {
-            Some(change) => Ok(self.engine.apply(change)),
-            None => Ok(Effects::default()),
+        match object.to_change(&self.config_objects.options) {
+            Ok(Some(change)) => self.engine.apply(change).into(),
+            Ok(None) => Outcome::default(),
+            Err(problems) => Outcome::refused(problems),
         }
     }
 
-    fn delete(&mut self, name: &ObjectName) -> Result<Effects, Vec<String>> {
+    fn delete(&mut self, name: &ObjectName) -> Outcome {
+        let is_absent = || Outcome::refused(vec![format!("there is no {name}")]);
         if name.kind.is_configuration() {
             if !self.config_objects.contains(name) {
-                return Err(vec![format!("there is no {name}")]);
+                return is_absent();
             }
             return self.put_configuration(name.clone(), None);
         }
 
         match name.deletion(&self.engine) {
-            Some(change) => Ok(self.engine.apply(change)),
-            None if name.kind.is_known() => Err(vec![format!("there is no {name}")]),
-            None => Ok(Effects::default()),
+            Some(change) => self.engine.apply(change).into(),
+            None if name.kind.is_known() => is_absent(),
+            None => Outcome::default(),
         }
     }
 
     /// Puts or deletes an object of the configuration. The configuration may change even if the object is refused: other
     /// objects may be valid only without its former version.
-    fn put_configuration(
-        &mut self,
-        name: ObjectName,
-        object: Option<RecordedObject>,
-    ) -> Result<Effects, Vec<String>> {
+    fn put_configuration(&mut self, name: ObjectName, object: Option<RecordedObject>) -> Outcome {
         let (config, result) = self.config_objects.put(name, object);
-        let effects = match config {
-            Some(config) => self.engine.apply(Change::Config(config)),
-            None => Effects::default(),
-        };
-        result.map(|()| effects)
+        let effects = config.map(|config| self.engine.apply(Change::Config(config)));
+        Outcome { effects: effects.unwrap_or_default(), problems: result.err().unwrap_or_default() }
     }
 
     fn restart(&mut self) -> Effects {

@@ -18,9 +18,9 @@ use crate::planner::{PeerPlan, Plan, PlannedRoute};
 pub struct StepResult {
     /// The number of the step, from 1.
     pub step: usize,
-    /// True if the step had an effect. Otherwise the state is unchanged.
+    /// True if the step refused nothing. An object that is refused changes nothing; the other objects of a list take effect.
     pub ok: bool,
-    /// The reasons why it had no effect.
+    /// The reasons why the step, or objects of it, were refused.
     pub problems: Vec<String>,
     /// The Services that this load balancer serves, by namespace and name.
     pub services: Vec<ServiceRow>,

@@ -444,20 +444,3 @@ fn all_objects_of_a_list_are_applied_and_other_kinds_are_ignored() {
     assert!(world.apply(pod).ok);
     assert!(world.delete("Pod", "default", "a").ok);
 }
-
-#[test]
-fn an_invalid_service_affects_no_other() {
-    let mut world = World::reference();
-    world.applied(service("a"));
-    world.applied(slice("a", &["kube1"]));
-    let answer = world.apply(with(service("b"), "/spec/ports/0/port", 0));
-    assert!(!answer.ok);
-    assert!(answer.problems[0].contains("spec.ports[0].port"), "{:?}", answer.problems);
-    assert_eq!(answer.routes().len(), 3);
-    let answer = world.applied(annotated(service("c"), "metallb.io/loadBalancerIPs", "x"));
-    assert_eq!(answer.events("c"), ["AllocationFailed"]);
-    assert!(answer.withheld("kube1", "default/c").reason.contains("metallb.io/loadBalancerIPs"));
-    assert_eq!(answer.routes().len(), 3);
-    let odd = "a\u{7f}\u{85}\u{2028}\u{feff}\u{10ffff}\u{0}'\"\\";
-    assert!(world.applied(annotated(service("d"), "note", odd)).ok);
-}

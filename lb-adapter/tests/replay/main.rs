@@ -6,4 +6,5 @@ mod contract;
 mod golden;
 mod metallb;
 mod resources;
+mod services;
 mod world;
