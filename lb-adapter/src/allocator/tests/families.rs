@@ -241,3 +241,60 @@ fn both_addresses_are_shared_with_services_of_the_same_key() {
     assert_eq!(result(&outcome), "10.0.9.0 and fd00:9::5");
     assert_eq!(outcome.of("b"), "fd00:9::5");
 }
+
+#[test]
+fn a_service_with_two_families_and_no_policy_gets_both_addresses() {
+    for policy in [None, Some(SingleStack)] {
+        let request = || requires().with(|service| service.ip_family_policy = policy);
+        assert_eq!(gets(vec![dual_pool("a")], request()), "10.0.9.0 and fd00:9::");
+        let neither = gets(vec![v4("a")], request());
+        assert!(neither.starts_with("no pool has both IPv4 and IPv6 addresses"), "{neither}");
+    }
+}
+
+/// The API server has not chosen the second family yet.
+#[test]
+fn a_service_without_cluster_addresses_that_prefers_both_gets_both() {
+    for (first, expected) in [(Ipv4, "10.0.9.0 and fd00:9::"), (Ipv6, "fd00:9:: and 10.0.9.0")] {
+        let request = families(PreferDualStack, &[first]).with(|it| it.cluster_ips.clear());
+        assert_eq!(gets(vec![dual_pool("a")], request), expected);
+    }
+}
+
+#[test]
+fn the_second_of_two_requested_addresses_is_the_requested_one() {
+    let request = |both: &str| requires().annotation("metallb.io/loadBalancerIPs", both);
+    let pools = || vec![dual_pool("a"), pool("b", &["fd00:b::/64"])];
+    for (held, both) in
+        [("10.0.9.1", "10.0.9.1 and fd00:9::2"), ("fd00:9::2", "10.0.9.1 and fd00:9::2")]
+    {
+        let mut cluster = Cluster::new(pools()).holding("a", &[held]);
+        assert_eq!(result(&cluster.reconcile([request("10.0.9.1,fd00:9::2")])), both);
+    }
+
+    let mut cluster = Cluster::new(pools()).holding("a", &["10.0.9.1"]);
+    let found = result(&cluster.reconcile([request("10.0.9.1,fd00:b::2")]));
+    assert!(found.starts_with("10.0.9.1 but "), "{found}");
+    assert!(found.contains("pools \"a\" and \"b\""), "{found}");
+}
+
+#[test]
+fn a_full_pool_of_the_family_has_no_address_left_and_another_pool_none_of_the_family() {
+    let pools = || vec![pool("a", &["10.0.0.1/32", "fd00::1/128"])];
+    let one = |family| families(SingleStack, &[family]);
+    for (family, taken) in [(Ipv4, "10.0.0.1"), (Ipv6, "fd00::1")] {
+        let mut cluster = Cluster::new(pools());
+        let rival = || service("b").ip(taken).with(|it| it.ip_families = vec![family]);
+        cluster.reconcile([rival()]);
+        let found = result(&cluster.reconcile([rival(), one(family)]));
+        assert!(found.contains("address is left in pool \"a\""), "{found}");
+    }
+    assert_eq!(gets(vec![v4("a")], one(Ipv6)), "no IPv6 addresses in pool \"a\"");
+}
+
+#[test]
+fn a_single_address_without_a_pool_stays_although_another_pool_has_both() {
+    let mut cluster = Cluster::new(vec![dual_pool("a")]).holding("a", &["192.0.2.7"]);
+    cluster.allocator.set_stranded(StrandedAddresses::new(&[], true));
+    assert_eq!(result(&cluster.reconcile([requires()])), "192.0.2.7");
+}

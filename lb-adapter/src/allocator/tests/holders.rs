@@ -155,6 +155,8 @@ fn an_observer_gets_the_same_result_from_statuses_in_any_order() {
     later.upsert(&b, &[first]);
     for mut allocator in [later, started(&[first], &[first])] {
         assert!(has(&allocator, "b").is_empty());
+        let changes = allocator.upsert(&a, &[first]);
+        assert!(changes.events.is_empty(), "nothing has become free: {changes:?}");
         let changes = allocator.upsert(&a, &[second]);
         assert_eq!((has(&allocator, "a"), has(&allocator, "b")), (vec![second], vec![first]));
         assert!(changes.services.contains(&key("b")), "{changes:?}");
@@ -171,4 +173,22 @@ fn an_observer_gets_the_same_result_from_statuses_in_any_order() {
     allocator.upsert(&b, &[]);
     allocator.remove(&key("a"));
     assert!(has(&allocator, "b").is_empty());
+}
+
+/// A speaker gives the reason why it does not announce an address that the status has.
+#[test]
+fn an_observer_says_why_it_does_not_follow_a_status() {
+    let mut allocator = Allocator::new().observing();
+    let held = HeldAddresses::from([(key("a"), vec![ip("192.0.2.1")])]);
+    let services = ["a", "b"].map(|name| service(name).tcp(80).0);
+    allocator.reconcile(&[pool("default", &["10.0.0.0/31"])], &services, &held);
+    let why =
+        |allocator: &Allocator, name: &str| allocator.refusal(&key(name)).map(|it| it.to_string());
+    assert_eq!(why(&allocator, "a").as_deref(), Some("192.0.2.1 is in no pool"));
+
+    allocator.upsert(&services[0], &[ip("10.0.0.1")]);
+    assert_eq!(why(&allocator, "a"), None);
+    allocator.upsert(&services[1], &[ip("10.0.0.1")]);
+    let in_use = why(&allocator, "b").unwrap();
+    assert!(in_use.starts_with("10.0.0.1 is in use by default/a"), "{in_use}");
 }

@@ -12,10 +12,11 @@ mod sharing;
 use std::net::IpAddr;
 
 use crate::model::{
-    ExternalTrafficPolicy, Pool, Service, ServiceKey, ServicePort, TransportProtocol,
+    ExternalTrafficPolicy, IpFamily, Pool, Service, ServiceKey, ServicePort, ServiceType,
+    TransportProtocol,
 };
 
-use super::{Allocator, EventReason, HeldAddresses, Outcome};
+use super::{Allocator, EventReason, HeldAddresses, Outcome, StrandedAddresses, sharing_key};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()

@@ -150,3 +150,19 @@ fn two_hosts_with_the_same_files_give_the_same_addresses() {
     one.restart();
     assert_eq!(one.reconcile([b(), c(), a()]).assignments, first.assignments);
 }
+
+#[test]
+fn an_address_whose_pool_cannot_be_read_stays_unless_another_one_is_requested_that_a_pool_can_give()
+{
+    let after = |request: TestService| {
+        let mut cluster =
+            Cluster::new(vec![pool("p", &["10.0.0.0/24"])]).holding("a", &["192.0.2.7"]);
+        cluster.allocator.set_stranded(StrandedAddresses::new(&[], true));
+        cluster.reconcile([request]).of("a")
+    };
+    assert_eq!(after(service("a")), "192.0.2.7");
+    assert_eq!(after(service("a").ip("192.0.2.7")), "192.0.2.7");
+    assert_eq!(after(service("a").pool("unreadable")), "192.0.2.7");
+    assert_eq!(after(service("a").pool("p")), "10.0.0.0");
+    assert_eq!(after(service("a").ip("10.0.0.9")), "10.0.0.9");
+}

@@ -1,7 +1,6 @@
 //! The requests of Services, and the addresses that they get.
 
 use crate::allocator::EventReason::{AllocationFailed, ClearAssignment, IpAllocated};
-use crate::model::{IpFamily, ServiceType};
 
 use super::*;
 
@@ -227,4 +226,55 @@ fn the_size_of_a_range_costs_nothing() {
     avoiding.avoid_buggy_ips = true;
     let outcome = Cluster::new(vec![avoiding]).reconcile([service("a")]);
     assert_eq!(outcome.of("a"), "0.0.0.1");
+}
+
+#[test]
+fn a_service_that_is_created_again_waits_at_the_place_of_its_new_age() {
+    let mut allocator = Allocator::new();
+    let pools = [pool("p", &["10.0.0.1/32"])];
+    allocator.reconcile::<&Service>(&pools, [], &HeldAddresses::new());
+    let created =
+        |name: &str, month: u8| service(name).created(&format!("2024-{month:02}-01T00:00:00Z")).0;
+    allocator.upsert(&created("holder", 1), &[]);
+    allocator.upsert(&created("a", 2), &[]);
+    allocator.remove(&key("a"));
+    allocator.upsert(&created("b", 3), &[]);
+    allocator.upsert(&created("a", 4), &[]);
+
+    allocator.remove(&key("holder"));
+    assert!(allocator.assignment(&key("b")).is_some(), "b is older than this a");
+    assert!(allocator.assignment(&key("a")).is_none());
+}
+
+#[test]
+fn a_refusal_names_the_service_that_takes_the_requested_address_later() {
+    let mut allocator = Allocator::new();
+    let pools = [pool("p", &["10.0.0.1/32", "fd00::1/128"])];
+    allocator.reconcile::<&Service>(&pools, [], &HeldAddresses::new());
+    let why = |allocator: &Allocator| allocator.refusal(&key("a")).unwrap().to_string();
+    allocator.upsert(&service("six").ip("fd00::1").0, &[]);
+    let both =
+        service("a").annotation("metallb.io/loadBalancerIPs", "10.0.0.1,fd00::1").with(|it| {
+            it.ip_families = vec![IpFamily::Ipv4, IpFamily::Ipv6];
+        });
+    allocator.upsert(&both.0, &[]);
+    assert!(why(&allocator).starts_with("fd00::1 is in use by default/six"), "{}", why(&allocator));
+
+    allocator.upsert(&service("four").ip("10.0.0.1").0, &[]);
+    assert!(
+        why(&allocator).starts_with("10.0.0.1 is in use by default/four"),
+        "{}",
+        why(&allocator)
+    );
+}
+
+#[test]
+fn a_service_of_another_type_causes_an_event_only_if_it_has_addresses() {
+    let mut allocator = Allocator::new();
+    let pools = [pool("p", &["10.0.0.1/32"])];
+    allocator.reconcile::<&Service>(&pools, [], &HeldAddresses::new());
+    let node_port = service("a").with(|it| it.type_ = ServiceType::NodePort).0;
+    assert_eq!(allocator.upsert(&node_port, &[]).events, []);
+    let changes = allocator.upsert(&node_port, &[ip("10.0.0.1")]);
+    assert_eq!(changes.events[0].reason, ClearAssignment);
 }

@@ -208,3 +208,41 @@ fn the_own_key_comes_before_a_similar_one() {
     let why = "10.0.0.2 cannot be shared: it is in use by default/c";
     assert!(outcome.event_lines().iter().any(|it| it.contains(why)), "{:?}", outcome.event_lines());
 }
+
+#[test]
+fn the_conflict_in_a_refusal_is_about_an_address_of_the_family() {
+    let mut cluster = Cluster::new(vec![pool("p", &["10.0.0.1/32", "fd00::1/128"])]);
+    let holder = |name: &str, address: &str| service(name).shares("key").tcp(80).ip(address);
+    let holders = || [holder("a", "10.0.0.1"), holder("c", "fd00::1")];
+    cluster.reconcile(holders());
+    for (family, address) in [(IpFamily::Ipv4, "10.0.0.1"), (IpFamily::Ipv6, "fd00::1")] {
+        let [a, c] = holders();
+        let b = service("b").shares("key").tcp(80).with(|it| it.ip_families = vec![family]);
+        cluster.reconcile([a, c, b]);
+        let why = cluster.allocator.explain_refusal(&key("b")).unwrap().to_string();
+        assert!(why.contains(&format!("and {address} cannot be shared")), "{why}");
+    }
+}
+
+#[test]
+fn a_key_that_no_service_has_any_more_is_not_the_similar_one() {
+    let mut allocator = Allocator::new();
+    let pools = [pool("p", &["10.0.0.1/32"])];
+    allocator.reconcile::<&Service>(&pools, [], &HeldAddresses::new());
+    // The first key is as similar as the second one, and comes before it.
+    for (name, shared) in [("a", "web-1"), ("c", "web-2")] {
+        allocator.remove(&key("a"));
+        allocator.upsert(&service(name).shares(shared).tcp(80).0, &[]);
+    }
+    allocator.upsert(&service("b").shares("web-3").tcp(81).0, &[]);
+    let why = allocator.explain_refusal(&key("b")).unwrap().to_string();
+    assert!(why.contains("whose annotation allow-shared-ip is \"web-2\""), "{why}");
+}
+
+#[test]
+fn the_sharing_key_is_that_of_either_annotation() {
+    assert_eq!(sharing_key(&service("a").0), None);
+    assert_eq!(sharing_key(&service("a").shares("k").0), Some("k"));
+    let old = service("a").annotation("metallb.universe.tf/allow-shared-ip", "old");
+    assert_eq!(sharing_key(&old.0), Some("old"));
+}

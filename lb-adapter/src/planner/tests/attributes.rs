@@ -249,3 +249,95 @@ fn a_session_gets_the_routes_with_an_empty_path_and_shared_attributes() {
     assert_eq!(**a, expected);
     assert!(a.as_path.segments.is_empty() && a.med.is_none());
 }
+
+#[test]
+fn the_first_service_that_prepends_decides_for_a_shared_route() {
+    let share = |prepend: Option<&'static str>| {
+        move |service: &mut Service| {
+            let annotations = &mut service.annotations;
+            annotations.insert("metallb.io/allow-shared-ip".to_owned(), "k".to_owned());
+            annotations.insert("ferrolb.io/med".to_owned(), "7".to_owned());
+            if let Some(times) = prepend {
+                annotations.insert("ferrolb.io/prepend".to_owned(), times.to_owned());
+            }
+        }
+    };
+    let hops = |a, b, c| {
+        let cluster = Cluster::default()
+            .service("a", &["kube1"], share(a))
+            .service("b", &["kube1"], share(b))
+            .service("c", &["kube1"], share(c))
+            .with(|cluster| {
+                cluster.config.pools[0].permissions.prepend = 5;
+                cluster.config.pools[0].permissions.med = Some(7..=7);
+            });
+        let plan = cluster.plan("kube1");
+        let path = plan.route("172.22.35.64/32").attributes().as_path.clone();
+        path.hop_count()
+    };
+    assert_eq!(hops(None, None, None), 0);
+    assert_eq!(hops(None, Some("3"), Some("2")), 3, "a Service that does not prepend asks nothing");
+    assert_eq!(hops(Some("0"), Some("0"), Some("1")), 1);
+    assert_eq!(hops(Some("5"), None, Some("2")), 5);
+}
+
+#[test]
+fn a_warning_names_the_pool_of_an_advertisement_only_if_it_has_one() {
+    let several = |change: fn(&mut PoolSelection)| {
+        let cluster = announced_by(Vec::new()).with(|cluster| {
+            let mut advertisement = advertisement(32, Some(150), &[]);
+            change(&mut advertisement.pools);
+            cluster.config.bgp_advertisements = vec![advertisement];
+        });
+        cluster.plan("kube1").warnings().concat()
+    };
+    let one = several(|pools| *pools = PoolSelection::only("default"));
+    assert!(one.contains("of advertisement a of pool \"default\""), "{one}");
+    for change in [
+        |_: &mut PoolSelection| {},
+        |pools: &mut PoolSelection| pools.names.extend(["default".into(), "other".into()]),
+        |pools: &mut PoolSelection| {
+            pools.names.extend(["default".into()]);
+            pools.selectors.push(crate::model::LabelSelector::default());
+        },
+    ] {
+        let warning = several(change);
+        assert!(warning.contains("of advertisement a "), "{warning}");
+        assert!(!warning.contains("of pool"), "{warning}");
+    }
+}
+
+/// A node with an address of each family, and the next hop that the session of a peer gives to routes of a family.
+#[test]
+fn a_session_gives_routes_of_its_family_its_own_address_and_others_the_nodes() {
+    let mut dual = node("kube1", "10.0.0.1");
+    dual.addresses.push(ip("fd00::1"));
+    let ipv6_only = node("kube2", "fd00::2");
+    let (v4, v6) = (IpFamily::Ipv4, IpFamily::Ipv6);
+    let hop = |node: &Node, router: &str, source: Option<&str>, family| {
+        let mut peer = Peer::new(Asn(64636), Asn(64635), ip(router));
+        peer.source_address = source.map(ip);
+        session_next_hop(node, &peer, family).map(|it| it.to_string())
+    };
+
+    for (router, family, expected) in [
+        ("172.22.35.1", v4, "10.0.0.1"),
+        ("172.22.35.1", v6, "fd00::1"),
+        ("fd00::ff", v6, "fd00::1"),
+        ("fd00::ff", v4, "10.0.0.1"),
+    ] {
+        assert_eq!(
+            hop(&dual, router, None, family).as_deref(),
+            Some(expected),
+            "{router} {family}"
+        );
+    }
+    assert_eq!(hop(&dual, "172.22.35.1", Some("10.0.0.9"), v4).as_deref(), Some("10.0.0.9"));
+    assert_eq!(hop(&dual, "fd00::ff", Some("fd00::9"), v6).as_deref(), Some("fd00::9"));
+    assert_eq!(hop(&dual, "fd00::ff", Some("fd00::9"), v4).as_deref(), Some("10.0.0.1"));
+
+    // RFC 8950: without an IPv4 address, the IPv6 address of the session is the next hop.
+    assert_eq!(hop(&ipv6_only, "fd00::ff", None, v4).as_deref(), Some("fd00::2"));
+    assert_eq!(hop(&ipv6_only, "fd00::ff", Some("fd00::9"), v4).as_deref(), Some("fd00::9"));
+    assert_eq!(hop(&ipv6_only, "172.22.35.1", None, v4), None);
+}

@@ -1,6 +1,6 @@
 //! Each gate stops a Service, in the order of the gates, and gives its reason.
 
-use crate::model::{IpFamily, IpFamilyPolicy, LabelSelector, Labels, Protocol, ServiceType};
+use crate::model::{IpFamilyPolicy, LabelSelector, Labels, Protocol, ServiceType};
 
 use super::*;
 
@@ -320,5 +320,130 @@ fn the_reason_says_why_each_advertisement_does_not_apply() {
             "no advertisement of pool \"default\" selects both kube1 and the Service: a does not select kube1, b does not select the Service"
                 .to_owned()
         )
+    );
+}
+
+#[test]
+fn the_reason_for_a_node_without_endpoints_names_only_nodes_with_usable_ones() {
+    let cluster = Cluster::default().service("a", &["kube2", "kube3"], local).with(|cluster| {
+        cluster.slices[0].endpoints[1].ready = Some(false);
+        cluster.slices[0].endpoints[1].serving = Some(false);
+    });
+    let plan = cluster.plan("kube1");
+    let Err(Some(reason)) = plan.announced_to(&key("a"), ROUTER) else { panic!("announced") };
+    let elsewhere = ["kube2".to_owned()].into();
+    assert_eq!(*reason, Reason::NoneLocal { node: "kube1".to_owned(), elsewhere });
+}
+
+/// Without its pool, a Service holds an address that no advertisement can be about.
+#[test]
+fn an_address_without_a_pool_has_a_reason_that_says_what_is_missing() {
+    let cluster = with_a(|_| {});
+    let why = |pools: &[Pool], pool: &str, addresses: &[&str]| {
+        let mut cluster = Cluster { config: cluster.config.clone(), ..Cluster::default() };
+        cluster.config.pools = pools.to_vec();
+        let addresses: Vec<IpAddr> = addresses.iter().map(|address| ip(address)).collect();
+        let held = Assignment { addresses: addresses.into(), pool: pool.into() };
+        let service = Service::new(key("a"));
+        let slices = [endpoint("kube1")];
+        let endpoints = ServiceEndpoints::of(&service, &slices);
+        let input = ServiceInput::new(&service, Ok(&held), &endpoints);
+        let routes = service_routes(&cluster.context("kube1"), &input);
+        routes.not_announced[0].reason.to_string()
+    };
+    let pools = &cluster.config.pools;
+    assert!(why(pools, "gone", &["10.0.0.1"]).contains("\"gone\""));
+    assert_eq!(why(pools, "", &["10.0.0.1"]), "10.0.0.1 is in no pool");
+    assert_eq!(why(&[], "", &["10.0.0.1"]), "no address pool is configured");
+    assert_eq!(why(pools, "", &[]), "no address pool is configured");
+}
+
+/// The test above has a reason for each; here is which of them an operator should hear about.
+#[test]
+fn an_operator_acts_on_what_neither_passes_nor_is_intended() {
+    let node = || "kube1".to_owned();
+    for (needed, reason) in [
+        (false, Reason::NotSynced),
+        (false, Reason::OtherType(ServiceType::NodePort)),
+        (false, Reason::NodeExcluded { node: node() }),
+        (false, Reason::NoneLocal { node: node(), elsewhere: ["kube2".to_owned()].into() }),
+        (true, Reason::NoneLocal { node: node(), elsewhere: BTreeSet::new() }),
+        (true, Reason::NoConfig),
+        (true, Reason::NoPeers),
+        (true, Reason::NoEndpoints),
+        (true, Reason::NodeNotReady { node: node() }),
+        (true, Reason::PoolGone("default".to_owned())),
+    ] {
+        assert_eq!(reason.needs_action(), needed, "{reason}");
+    }
+}
+
+/// Advertisements that a selector of Services brings together may contradict each other only then.
+#[test]
+fn advertisements_that_meet_at_a_service_with_different_local_prefs_announce_nothing() {
+    let selecting = |local_pref, peers: &[&str], length| BgpAdvertisement {
+        service_selectors: vec![LabelSelector::default()],
+        local_pref,
+        peers: peers.iter().map(|peer| (*peer).to_owned()).collect(),
+        aggregation_length: length,
+        ..BgpAdvertisement::new("selecting")
+    };
+    let open = || BgpAdvertisement { local_pref: Some(2), ..BgpAdvertisement::new("open") };
+    let announced = |advertisements: [BgpAdvertisement; 2]| {
+        let cluster = with_a(|_| {}).with(|cluster| {
+            cluster.config.bgp_advertisements = advertisements.into();
+        });
+        let plan = cluster.plan("kube1");
+        match plan.announced_to(&key("a"), ROUTER) {
+            Ok(_) => true,
+            Err(Some(Reason::Conflicting { .. })) => false,
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+
+    assert!(!announced([selecting(Some(1), &[], 32), open()]));
+    assert!(!announced([open(), selecting(Some(1), &[], 32)]));
+    assert!(!announced([selecting(Some(1), &[ROUTER], 32), open()]));
+    assert!(!announced([
+        selecting(None, &[ROUTER, "other"], 32),
+        selecting(Some(1), &[ROUTER], 32)
+    ]));
+
+    assert!(announced([selecting(Some(2), &[], 32), open()]), "they agree");
+    assert!(announced([selecting(Some(1), &[], 26), open()]), "other prefixes");
+    assert!(announced([selecting(Some(1), &["other"], 32), selecting(Some(2), &[ROUTER], 32)]));
+    let without = BgpAdvertisement { local_pref: Some(1), ..BgpAdvertisement::new("without") };
+    assert!(
+        announced([without, open()]),
+        "the configuration's own contradiction is an error there"
+    );
+}
+
+#[test]
+fn a_process_may_fall_back_to_the_sessions_address_if_the_peer_says_nothing_else() {
+    let cluster = with_a(|_| {}).with(|cluster| {
+        cluster.nodes[0].addresses = vec![ip("fd00::1")];
+        cluster.next_hop = NextHopPolicy::NodeAddress;
+    });
+    let is_announced = |peer_policy: Option<NextHopPolicy>| {
+        let cluster = Cluster { config: cluster.config.clone(), ..Cluster::default() }.with(|it| {
+            it.config.peers[0].next_hop = peer_policy;
+            it.nodes.clone_from(&cluster.nodes);
+            it.services.clone_from(&cluster.services);
+            it.slices.clone_from(&cluster.slices);
+        });
+        let mut context = cluster.context("kube1");
+        context.options.next_hop = NextHopPolicy::NodeAddress;
+        context.options.or_session_address = true;
+        let mut plan = Plan::new(context);
+        cluster.each(&cluster.services, |input| {
+            plan.update(input);
+        });
+        !plan.peers[0].routes.is_empty()
+    };
+    assert!(is_announced(None));
+    assert!(
+        !is_announced(Some(NextHopPolicy::NodeAddress)),
+        "the peer asks for the node's address"
     );
 }

@@ -131,6 +131,34 @@ fn services_that_contradict_each_other_about_one_route_are_named() {
     );
 }
 
+#[test]
+fn services_that_contradict_each_other_about_local_pref_are_named_for_internal_peers_only() {
+    let wants = |value: &'static str| {
+        move |service: &mut Service| {
+            let annotations =
+                [("ferrolb.io/local-pref", value), ("metallb.io/allow-shared-ip", "k")];
+            let owned = annotations.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            service.annotations.extend(owned);
+        }
+    };
+    let cluster = Cluster::default()
+        .service("a", &["kube1"], wants("10"))
+        .service("b", &["kube1"], wants("20"))
+        .with(|cluster| cluster.config.pools[0].permissions.local_pref = Some(0..=100));
+    assert_eq!(cluster.plan("kube1").warnings(), [""; 0], "no external peer gets any");
+
+    let internal = cluster.with(|cluster| cluster.config.peers[0].peer_asn = Asn(64636).into());
+    let plan = internal.plan("kube1");
+    assert_eq!(plan.route("172.22.35.64/32").local_pref(), Some(10));
+    assert_eq!(
+        plan.warnings(),
+        [
+            "conflict for 172.22.35.64/32: local-pref 10 of Service default/a is sent, local-pref 20 of \
+          Service default/b is not"
+        ]
+    );
+}
+
 /// A pod of a dual-stack Service is in a slice of each family, and for a while one endpoint may be in two slices.
 #[test]
 fn a_pod_counts_once_for_any_number_of_slices() {
@@ -199,4 +227,47 @@ fn the_order_of_endpoints_does_not_change_the_count() {
             }
         }
     }
+}
+
+/// An endpoint that joins two pods joins their states: a pod takes traffic if one of its endpoints does.
+#[test]
+fn a_merged_pod_is_ready_if_one_of_the_two_was() {
+    let endpoint = |address: &str, pod: u64, ready: bool| Endpoint {
+        address: Some(ip(address)),
+        node_name: Some("kube1".into()),
+        ready: Some(ready),
+        serving: Some(ready),
+        target: Some(pod),
+        ..Endpoint::default()
+    };
+    for (first, second) in [(true, false), (false, true)] {
+        let endpoints = [
+            endpoint("10.1.0.5", 1, first),
+            endpoint("fd01::5", 2, second),
+            endpoint("10.1.0.5", 2, false),
+        ];
+        let counted = ServiceEndpoints::of(&Service::new(key("a")), &endpoints);
+        let count = counted.on("kube1");
+        assert_eq!((count.all, count.usable, count.ready), (1, 1, 1), "{first} {second}");
+    }
+}
+
+#[test]
+fn only_a_usable_endpoint_of_another_node_is_one_beside_this_node() {
+    let endpoint = |node: &str, ready: bool| Endpoint {
+        ready: Some(ready),
+        serving: Some(ready),
+        ..endpoint(node)
+    };
+    let beside = |endpoints: &[Endpoint]| {
+        let mut endpoints = endpoints.to_vec();
+        for (endpoint, last) in endpoints.iter_mut().zip(1..) {
+            endpoint.address = Some(IpAddr::from([10, 1, 0, last]));
+        }
+        ServiceEndpoints::of(&Service::new(key("a")), &endpoints).are_usable_beside("kube1")
+    };
+    assert!(!beside(&[]));
+    assert!(!beside(&[endpoint("kube1", true), endpoint("kube2", false)]));
+    assert!(beside(&[endpoint("kube1", true), endpoint("kube2", true)]));
+    assert!(beside(&[endpoint("kube2", true), endpoint("kube2", true)]));
 }

@@ -1,5 +1,6 @@
 //! The fixtures of the tests: the cluster of the reference case, which each test changes as it needs.
 
+mod annotations;
 mod attributes;
 mod dataplane;
 mod gates;
@@ -13,10 +14,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::allocator::{Allocator, HeldAddresses};
+use crate::allocator::{Allocator, Assignment, HeldAddresses};
 use crate::model::{
-    Asn, BgpAdvertisement, Config, Endpoint, EndpointSlice, ExternalTrafficPolicy, NextHopPolicy,
-    Node, Peer, Pool, PoolSelection, Service, ServiceKey,
+    Asn, BgpAdvertisement, Config, Endpoint, EndpointSlice, ExternalTrafficPolicy, IpFamily,
+    NextHopPolicy, Node, Peer, Pool, PoolSelection, Service, ServiceKey,
 };
 
 use std::collections::{BTreeMap, BTreeSet};

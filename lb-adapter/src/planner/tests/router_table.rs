@@ -79,3 +79,17 @@ fn a_router_holds_only_the_routes_of_its_own_peers() {
     assert!(at("172.22.35.2:1179").is_empty(), "another port is another router");
     assert_eq!(external.iter().next().unwrap().1.len(), 3);
 }
+
+#[test]
+fn a_table_counts_prefixes_and_not_paths() {
+    let mut all = RouterTable::new();
+    assert!(all.is_empty());
+    for (prefix, next_hop, expected) in [
+        ("10.0.0.1/32", "10.1.0.1", 1),
+        ("10.0.0.1/32", "10.1.0.2", 1),
+        ("10.0.0.2/32", "10.1.0.1", 2),
+    ] {
+        all.insert(net(prefix), path(next_hop, &[1]));
+        assert_eq!((all.len(), all.is_empty()), (expected, false));
+    }
+}
