@@ -58,7 +58,7 @@ impl PeerState {
             session.unsendable.first().map(|route| format!("{} ({})", route.prefix, route.why));
         Self {
             is_established: status.is_established(),
-            is_disabled: status.peer.as_ref().is_some_and(|peer| peer.disabled),
+            is_disabled: status.is_disabled(),
             error: status.reason(),
             bfd: status.bfd.as_ref().map(|bfd| bfd.state),
             bfd_problem: status.bfd_problem().map(str::to_owned),
@@ -150,10 +150,19 @@ fn not_degraded(facts: &Facts<'_>) -> Value {
         ("Draining", "the node is being drained: its sessions end on purpose")
     } else if facts.peers.is_empty() {
         ("NoPeers", "the configuration has no peer for this node")
+    } else if let Some(disabled) = disabled_peers(facts) {
+        return condition(DEGRADED, "False", disabled.reason, &disabled.message);
     } else {
         ("AsExpected", "no problem is known")
     };
     condition(DEGRADED, "False", reason, message)
+}
+
+/// Returns the peers that an operator has disabled. This is no problem, but the reason why sessions are missing.
+fn disabled_peers(facts: &Facts<'_>) -> Option<Problem> {
+    let disabled = facts.peers.iter().filter(|peer| peer.is_disabled);
+    let disabled = disabled.map(|peer| (peer.name.clone(), peer.title())).collect();
+    Problem::of("PeersDisabled", "an operator has disabled", disabled)
 }
 
 /// Returns the conditions of a speaker that has stopped reporting.

@@ -100,7 +100,8 @@ fn a_session_that_is_down_degrades_the_node_and_names_the_peer() {
     for peer in &mut node.peers[1..] {
         peer.is_disabled = true;
     }
-    node.expect(READY_WORD, "False AsExpected", None);
+    node.expect(READY_WORD, "False PeersDisabled", None);
+    assert_eq!(node.message(), "an operator has disabled b (b.example:179); c (c.example:179)");
 }
 
 #[test]
@@ -110,7 +111,7 @@ fn a_node_without_any_session_announces_nothing_and_is_not_ready() {
     assert!(node.ready_message().contains("a (a.example:179): Connection refused"));
 
     node.peers[0].is_disabled = true;
-    node.expect(READY_WORD, "False AsExpected", None);
+    node.expect(READY_WORD, "False PeersDisabled", None);
 }
 
 #[test]

@@ -168,6 +168,7 @@ fn session(session: &SessionSample, clock: &WallClock) -> Value {
         "address": session.endpoint,
         "state": format!("{:?}", status.state()),
         "established": status.is_established(),
+        "disabled": status.is_disabled(),
         "since": changed_at(status).map(|at| time(clock.at(at))),
         "bfd": status.bfd.as_ref().map(|bfd| bfd.state.to_string()),
         "bfdProblem": status.bfd_problem(),

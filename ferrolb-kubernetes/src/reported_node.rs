@@ -122,6 +122,7 @@ mod tests {
                  "since": "2026-01-01T00:00:00Z", "bfd": "Up", "prefixes": 4, "unsendable": 1, "lastError": "old"},
                 {"peer": "tor2", "address": "192.0.2.2:179", "state": "Connect", "established": false,
                  "since": null, "prefixes": 4, "unsendable": 0, "lastError": "no route to the peer"},
+                {"peer": "tor3", "address": "192.0.2.3:179", "state": "Idle", "established": false, "disabled": true},
             ],
             "conditions": [
                 {"type": "Ready", "status": "True", "reason": "Established", "message": ""},
@@ -134,7 +135,8 @@ mod tests {
         assert_eq!((node.name.as_str(), node.services, node.silent), ("kube1", 3, false));
         assert_eq!(node.drain, DrainStage::Marked);
 
-        let [tor1, tor2] = &node.peers[..] else { panic!("{node:?}") };
+        let [tor1, tor2, tor3] = &node.peers[..] else { panic!("{node:?}") };
+        assert_eq!([tor1, tor2, tor3].map(|it| it.disabled), [false, false, true]);
         assert_eq!(
             (tor1.prefixes, tor1.state_seconds, tor1.reason.as_deref()),
             (3, Some(60.0), None)

@@ -141,7 +141,7 @@ impl PeerFacts<'_> {
             asn: negotiated.map(|it| it.remote_asn.0).or_else(|| configured.map(|asn| asn.0)),
             local_asn: negotiated.map_or_else(|| plan.peer.shown_asn().0, |it| it.local_asn.0),
             state: status.state().to_string(),
-            disabled: status.disabled.is_some(),
+            disabled: status.is_disabled(),
             state_seconds: session.map(|session| session.time_in_state().as_secs_f64()),
             families: status.families().unwrap_or_default(),
             prefixes: self.prefixes(),

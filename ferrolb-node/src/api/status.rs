@@ -46,7 +46,7 @@ fn peer_count(peers: &[PeerFacts<'_>]) -> PeerCount {
     PeerCount {
         expected: peers.len(),
         established: peers.iter().filter(|peer| peer.status.is_established()).count(),
-        disabled: peers.iter().filter(|peer| peer.status.disabled.is_some()).count(),
+        disabled: peers.iter().filter(|peer| peer.status.is_disabled()).count(),
     }
 }
 
@@ -164,7 +164,7 @@ pub(super) fn of_peer(peer: &PeerFacts<'_>) -> Vec<Problem> {
     let subject = format!("peer {}", peer.plan.peer.name);
     let mut problems = Vec::new();
     if !peer.status.is_established() {
-        let is_disabled = peer.status.disabled.is_some();
+        let is_disabled = peer.status.is_disabled();
         let error = peer.last_error();
         let reason = error.as_ref().map(|error| format!(": {}", error.text)).unwrap_or_default();
         let (severity, state) = if is_disabled {

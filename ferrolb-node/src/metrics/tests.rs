@@ -95,7 +95,7 @@ async fn the_time_without_a_session_grows_until_it_is_up() {
     session.hold_time = Duration::from_secs(90);
     session.status.down_since = Some(tokio::time::Instant::now().into_std());
     session.status.peer.as_mut().unwrap().unsendable = 2;
-    session.status.peer.as_mut().unwrap().disabled = true;
+    session.status.disabled = Some("maintenance".to_owned());
 
     tokio::time::advance(Duration::from_secs(91)).await;
     let text = encode(&sample, &Latency::new()).unwrap();

@@ -42,9 +42,9 @@ impl SessionStatus {
         Some(self.peer.as_ref()?.negotiated.as_ref()?.hold_time)
     }
 
-    /// Returns true if the operator has disabled the peer.
+    /// Returns true if an operator has disabled the peer, even while there is no router on its interface.
     pub fn is_disabled(&self) -> bool {
-        self.peer.as_ref().is_some_and(|peer| peer.disabled)
+        self.disabled.is_some()
     }
 
     /// Returns the number of octets that the connections have not taken yet.

@@ -52,6 +52,20 @@ impl World {
         .await;
     }
 
+    /// Waits until the BGPNodeStatus says whether an operator has disabled the node's only peer, and gives this reason for Degraded.
+    async fn expect_disabled(&self, node: &str, disabled: bool, reason: &str) {
+        let statuses = self.cluster.node_statuses();
+        wait(&format!("{reason} in the status"), async || {
+            let object = statuses.get(&self.cluster.node(node)).await;
+            let status = object.map_err(|it| it.to_string())?.data["status"].take();
+            let has_reason = |it: &Value| it["type"] == "Degraded" && it["reason"] == reason;
+            let is_met = status["sessions"][0]["disabled"] == disabled
+                && status["conditions"].as_array().unwrap().iter().any(has_reason);
+            if is_met { Ok(()) } else { Err(status.to_string()) }
+        })
+        .await;
+    }
+
     async fn expect_nodes(&self, what: &str, nodes: &[&str]) {
         self.router.wait_for(what, &[("192.0.2.0/32", nodes)]).await;
     }
@@ -113,6 +127,7 @@ async fn a_disabled_peer_of_a_speaker_stays_so_while_services_change() {
     world.ask("kube2", "POST", &path("disable"), &json!({"message": "new line card"}));
     world.expect_nodes("all but its node", WITHOUT_KUBE2).await;
     assert_eq!(world.get("kube2", "/v1/peers")["peers"][0]["disabled"], true);
+    world.expect_disabled("kube2", true, "PeersDisabled").await;
 
     world.cluster.create("smtp", json!({})).await;
     world.cluster.endpoints("smtp", &[("kube1", true)]).await;
@@ -120,6 +135,7 @@ async fn a_disabled_peer_of_a_speaker_stays_so_while_services_change() {
     world.router.wait_for("another Service", &both(WITHOUT_KUBE2)).await;
     world.ask("kube2", "POST", &path("enable"), &json!({}));
     world.router.wait_for("both from every node", &both(EVERYWHERE)).await;
+    world.expect_disabled("kube2", false, "AsExpected").await;
 
     let announced = world.events("kube2", "announced");
     assert_eq!(announced.len(), 2, "{announced:?}");
