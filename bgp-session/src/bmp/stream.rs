@@ -266,7 +266,8 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
         PeerDown { peer: shown.header.at(at), reason }.encode(&mut self.outlet.out);
     }
 
-    /// Sends an UPDATE of a peer, or to it.
+    /// Sends an UPDATE of a peer, or to it. If it is treated as a withdrawal (RFC 7606), a withdrawal of its routes is sent, so that a
+    /// station needs to read nothing malformed.
     fn show_message(&mut self, message: &ObservedMessage) {
         let Some(shown) = self.peers.get(&message.peer) else { return };
         let header =
@@ -278,8 +279,21 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
 
         match message.octets.get(18..) {
             Some([2, ..]) => {
-                RouteMonitoring { peer: header, update: &message.octets }
-                    .encode(&mut self.outlet.out);
+                let withdrawn = match message.sent {
+                    true => Vec::new(),
+                    false => shown.treated_as_withdrawn(&message.octets),
+                };
+                if withdrawn.is_empty() {
+                    RouteMonitoring { peer: header, update: &message.octets }
+                        .encode(&mut self.outlet.out);
+                    return;
+                }
+
+                let view = shown.received_view().at(message.at);
+                for nlri in withdrawn {
+                    view.push(nlri, None, &mut self.batch, &mut self.outlet.out);
+                }
+                view.finish(&mut self.batch, &mut self.outlet.out);
             }
             // The peer has repeated all its routes (RFC 7313).
             Some([5, high, low, 2, safi]) => {

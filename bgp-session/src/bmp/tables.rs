@@ -9,7 +9,7 @@ use bgp_core::{
     AfiSafi,
     bmp::PerPeerHeader,
     rib::{Nlri, OutRouteState, RouteSet},
-    wire::PathAttributes,
+    wire::{Frame, Message, MessageLimit, PathAttributes, Treatment},
 };
 use ipnet::IpNet;
 use tokio::{io::AsyncWrite, time::Instant};
@@ -172,6 +172,23 @@ impl ShownPeer {
     /// What the peer sends, before policy.
     pub(super) fn received_view(&self) -> RibView {
         self.view_in(self.header)
+    }
+
+    /// Returns the routes of a received UPDATE that is treated as a withdrawal (RFC 7606).
+    pub(super) fn treated_as_withdrawn(&self, octets: &[u8]) -> Vec<Nlri> {
+        let cx = self.session.negotiated.wire_context();
+        let Ok(Some(frame)) = Frame::split(octets, MessageLimit::Extended) else {
+            return Vec::new();
+        };
+        let Ok(Message::Update(update)) = Message::decode(frame, cx) else { return Vec::new() };
+        if update.treatment() != Treatment::TreatAsWithdraw {
+            return Vec::new();
+        }
+
+        let routes = update.unreachable().with_path_ids();
+        routes
+            .map(|(path_id, prefix)| Nlri { prefix, path_id: path_id.unwrap_or_default() })
+            .collect()
     }
 
     /// The Adj-RIB-In after policy.

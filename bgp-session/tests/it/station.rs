@@ -13,6 +13,8 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::{
     collector::Collector,
+    pipes::{node_by_hand, towards_pipe},
+    scripted::Scripted,
     world::{both_up, node, router, routes, soon, table, towards_node, towards_router},
 };
 
@@ -134,6 +136,47 @@ async fn a_station_is_shown_every_rib_and_its_changes() {
         let all = [format!("198.51.100.0/24 {attributes} via {local}{mark}")];
         collector.read_until(&rib, |it| it.routes(&rib) == all).await;
     }
+}
+
+/// An UPDATE of the router in the tests below, with more attributes after ORIGIN, AS_PATH and NEXT_HOP.
+fn update(attributes: &[u8], nlri: &[u8]) -> Vec<u8> {
+    let path = [0x40, 2, 6, 2, 1, 0, 0, 0xfc, 0x7b];
+    let attributes =
+        [&[0x40, 1, 1, 0][..], &path, &[0x40, 3, 4, 192, 0, 2, 1], attributes].concat();
+    let length = |octets: usize| u16::try_from(octets).unwrap().to_be_bytes();
+    let body = [&[0, 0], &length(attributes.len())[..], &attributes, nlri].concat();
+    [&[0xff; 16], &length(19 + body.len())[..], &[2], &body].concat()
+}
+
+#[tokio::test]
+async fn routes_of_a_malformed_update_leave_every_rib_of_the_station() {
+    let (node, mut dials) = node_by_hand().await;
+    let mut at_node = node.add_peer(towards_pipe().import(Import::Keep)).await.unwrap();
+    let mut router = Scripted::new(dials.recv().await.unwrap().connect(4_096));
+    router.shake_hands(0).await;
+    soon("the session", at_node.established()).await.unwrap();
+
+    let listener = TcpListener::bind("127.0.15.9:0").await.unwrap();
+    let config = StationConfig::connect(listener.local_addr().unwrap()).ribs(ALL).sys_name("node");
+    let station = node.add_station(config).await.unwrap();
+    let mut collector = Collector::accept(&listener).await;
+    let ribs = ["192.0.2.1 pre in", "192.0.2.1 post in", "Loc-RIB"];
+    let (first, second): (&[u8], &[u8]) = (&[16, 10, 1], &[16, 10, 2]);
+    let shown = |it: &Collector| ribs.map(|rib| it.count(rib));
+
+    // COMMUNITIES and MULTI_EXIT_DISC of three octets, and an attribute that ends after the message (RFC 7606 sections 7.8, 7.4 and 4).
+    let malformed: [&[u8]; 3] =
+        [&[0xc0, 8, 3, 0, 1, 2], &[0x80, 4, 3, 0, 0, 1], &[0xc0, 8, 200, 0, 1, 0, 2]];
+    for malformed in malformed {
+        assert!(router.say(&update(&[], &[first, second].concat())).await);
+        collector.read_until("both routes", |it| shown(it) == [2; 3]).await;
+        assert!(router.say(&update(malformed, first)).await);
+        collector.read_until("one route", |it| shown(it) == [1; 3]).await;
+    }
+
+    assert!(at_node.status().is_established());
+    assert_eq!(at_node.stats().treated_as_withdrawn, 3);
+    assert_eq!((station.status().connections, at_node.stats().sessions_lost), (1, 0));
 }
 
 #[tokio::test]
@@ -298,11 +341,15 @@ async fn an_address_that_is_taken_is_an_error_and_an_absent_station_is_tried_aga
     assert!(error.to_string().contains(&taken.to_string()), "{error}");
 
     let config = world.config();
+    // The port stays taken, so that no other program answers there.
     drop(world.listener);
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(taken).unwrap();
     let mut station = world.router.add_station(config).await.unwrap();
     let refused = soon("an error", station.wait_for(|it| it.last_error.is_some())).await.unwrap();
     assert_eq!(refused.connected, None);
-    let listener = TcpListener::bind(taken).await.unwrap();
+    let listener = socket.listen(8).unwrap();
     let mut collector = Collector::accept(&listener).await;
     let peer = world.peer.clone();
     collector.read_until("the session", |it| is_complete(it, &peer)).await;
