@@ -110,6 +110,38 @@ mod tests {
     }
 
     #[test]
+    fn the_content_of_an_option_is_not_read() {
+        let with = |options: &[&[u8]]| {
+            let octets = [&NdMessage::Advertisement.encode()[..], &options.concat()].concat();
+            NdMessage::decode(&octets, 255, NEIGHBOR)
+        };
+
+        // A DNS search list (RFC 8106 section 5.2): type, length, two reserved octets, lifetime, domain names.
+        let search_list =
+            |units: u8, names: &[u8; 8]| [&[31, units, 0, 0, 0, 0, 7, 8], &names[..]].concat();
+        let good = search_list(2, b"\x03lab\x00\x00\x00\x00");
+        assert_eq!(with(&[&good, &good]), Some(NdMessage::Advertisement));
+        for names in [
+            // A label that exceeds the option, one that exceeds any name, a pointer, and a name that does not end.
+            b"\x3faaaaaaa",
+            b"\x06aaaaaa\xff",
+            b"\xc0\x08aaaaaa",
+            b"\x07aaaaaaa",
+        ] {
+            let option = search_list(2, names);
+            assert_eq!(with(&[&option]), Some(NdMessage::Advertisement), "{option:02x?}");
+            assert_eq!(with(&[&option, &good]), Some(NdMessage::Advertisement), "{option:02x?}");
+        }
+        let no_name = [31, 1, 0, 0, 0, 0, 7, 8];
+        assert_eq!(with(&[&no_name]), Some(NdMessage::Advertisement));
+
+        for units in [0, 3, 255] {
+            let option = search_list(units, b"\x03lab\x00\x00\x00\x00");
+            assert_eq!(with(&[&option]), None, "the option has 16 octets, and not 8 times {units}");
+        }
+    }
+
+    #[test]
     fn a_solicitation_without_a_source_has_no_link_layer_address() {
         let octets = [&NdMessage::Solicitation.encode()[..], &[1, 1, 2, 0, 0, 0, 0, 9]].concat();
         assert_eq!(NdMessage::decode(&octets, 255, NEIGHBOR), Some(NdMessage::Solicitation));
