@@ -5,7 +5,7 @@
 use std::{
     fs,
     io::Write as _,
-    net::{IpAddr, TcpListener, TcpStream},
+    net::{IpAddr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -24,7 +24,7 @@ use bgp_session::{
 };
 use bytes::BytesMut;
 use test_peers::requested;
-use tokio::{io::AsyncReadExt as _, time::Instant};
+use tokio::{io::AsyncReadExt as _, net::TcpSocket, time::Instant};
 
 const ALL: [MonitoredRib; 5] = [
     MonitoredRib::AdjRibInPrePolicy,
@@ -298,12 +298,16 @@ struct Pmbmpd {
     config: PathBuf,
     log: PathBuf,
     address: std::net::SocketAddr,
+    /// Keeps the port from others. pmacct sets SO_REUSEADDR, so it can listen there too.
+    _reserved: TcpSocket,
 }
 
 impl Pmbmpd {
     fn start() -> Self {
-        // A port that was free a moment ago.
-        let address = TcpListener::bind("127.0.17.2:0").unwrap().local_addr().unwrap();
+        let reserved = TcpSocket::new_v4().unwrap();
+        reserved.set_reuseaddr(true).unwrap();
+        reserved.bind("127.0.17.2:0".parse().unwrap()).unwrap();
+        let address = reserved.local_addr().unwrap();
         let (config, log) = (file("pmbmpd.conf"), file("pmbmpd.log"));
         let (ip, port, path) = (address.ip(), address.port(), log.display());
         let text = format!(
@@ -314,7 +318,7 @@ impl Pmbmpd {
         let (out, err) = (Stdio::null(), Stdio::null());
         pmbmpd.arg("-f").arg(&config).stdout(out).stderr(err);
         let child = pmbmpd.spawn().expect("pmbmpd, of the Debian package pmacct, is installed");
-        Self { child, config, log, address }
+        Self { child, config, log, address, _reserved: reserved }
     }
 
     /// Sends it a stream, and returns its log.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::super::network::HostNetwork;
 use super::*;
@@ -11,6 +11,14 @@ const LOOPBACK: [IpAddr; 1] = [IpAddr::V4(Ipv4Addr::LOCALHOST)];
 
 fn service() -> ServiceKey {
     ServiceKey::new("mail", "smtp")
+}
+
+/// A port at which nothing listens. The socket is bound to it, so nobody else can listen there either.
+fn closed_port() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
 }
 
 /// A server that answers each request with these octets and closes the connection. Returns its port.
@@ -97,10 +105,7 @@ async fn an_answer_that_is_no_health_check_says_what_it_is() {
 
 #[tokio::test]
 async fn a_refused_port_and_a_silent_one_have_different_problems() {
-    let refused = {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let (_socket, refused) = closed_port();
     let (problem, has_answered) = check(refused).await;
     assert!(
         problem.starts_with(&format!("is not reachable at 127.0.0.1:{refused}: ")),
@@ -196,10 +201,7 @@ async fn a_former_health_port_has_to_be_closed_before_a_connection_counts() {
         run(&HostNetwork, &check, &service(), &LOOPBACK).await.0,
         Observation::DoesNot(problem)
     );
-    let closed = {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        listener.local_addr().unwrap().port()
-    };
+    let (_socket, closed) = closed_port();
     let check = Check::ClosedPortAndConnect(closed, target);
     assert_eq!(run(&HostNetwork, &check, &service(), &LOOPBACK).await.0, Observation::ForwardsNow);
 }

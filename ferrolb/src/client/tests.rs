@@ -3,7 +3,7 @@
 use ferrolb_api::PoolList;
 use ferrolb_api::action::{Done, PeerAction};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpSocket, UnixListener};
 
 use super::*;
 
@@ -98,7 +98,10 @@ async fn a_process_that_hangs_is_given_up() {
 
 #[tokio::test]
 async fn a_place_without_a_process_is_named() {
-    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // The socket takes the port, but does not listen.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let free = socket.local_addr().unwrap();
     let client = Client::new(Place::of_url(&format!("http://{free}")).unwrap());
     let error = client.get::<PoolList>("/v1/pools").await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("no response from http://{free}: ")), "{error}");

@@ -1,8 +1,9 @@
 //! HTTP requests to a running `ferrolb run`, by `explain`, `diff` and `router-config`, and by hand.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpStream};
 
+use crate::ports::ReservedPort;
 use crate::run::{Router, manifests_for};
 use crate::world::{Manifests, Process, explained, ferrolb, text, wait_until};
 
@@ -171,9 +172,8 @@ fn the_served_objects_are_in_force_and_contain_no_password() {
 
 #[test]
 fn an_unreachable_process_is_reported_with_its_url() {
-    // A port that was bound and released, so no process listens there.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let url = format!("http://{free}");
+    let nobody = ReservedPort::of(Ipv4Addr::LOCALHOST.into());
+    let url = format!("http://{}", nobody.address());
     for command in
         [&["explain", "mail/smtp"][..], &["diff", "x"], &["router-config", "--for", "eos"]]
     {

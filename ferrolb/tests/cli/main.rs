@@ -31,6 +31,8 @@ mod packaging;
 #[path = "../support/pages.rs"]
 mod pages;
 mod paths;
+#[path = "../support/ports.rs"]
+mod ports;
 mod process_answers;
 mod questions;
 mod renamed;

@@ -11,6 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::ask::get;
 use crate::generated::{Router, World, Written, worlds};
+use crate::ports::ReservedPort;
 use crate::world::{Process, ferrolb, printed, wait_until};
 
 /// Announced routes: node, peer and prefix.
@@ -167,6 +168,8 @@ fn explain_replay_lab_and_diff_agree_without_a_session() {
 struct Running {
     speaker: Option<Speaker>,
     _node: Option<PeerHandle>,
+    /// The port of a router that is down.
+    _reserved: Option<ReservedPort>,
     endpoint: String,
 }
 
@@ -175,12 +178,15 @@ impl Running {
     async fn start(address: &str, router: Router) -> (Self, u16) {
         let address: IpAddr = address.parse().unwrap();
         if router == Router::Down {
-            let closed = std::net::TcpListener::bind((address, 0)).unwrap();
-            let port = closed.local_addr().unwrap().port();
-            return (
-                Self { speaker: None, _node: None, endpoint: format!("{address}:{port}") },
-                port,
-            );
+            let reserved = ReservedPort::of(address);
+            let endpoint = reserved.address();
+            let router = Self {
+                speaker: None,
+                _node: None,
+                _reserved: Some(reserved),
+                endpoint: endpoint.to_string(),
+            };
+            return (router, endpoint.port());
         }
 
         let families = match router {
@@ -201,6 +207,7 @@ impl Running {
             Self {
                 speaker: Some(speaker),
                 _node: Some(node),
+                _reserved: None,
                 endpoint: format!("{address}:{port}"),
             },
             port,

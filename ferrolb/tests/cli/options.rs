@@ -147,14 +147,15 @@ fn run_announces_for_an_excluded_node_and_serves_its_objects_under_the_default_n
     // No router answers at this address, and the test connects to no other machine.
     std::fs::write(&file, unusual().replace("10.3.0.1}", "127.3.0.1}")).unwrap();
     let state = directory.path().join("state.json");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let http = format!("127.0.0.1:{port}");
-    let mut command = ferrolb(&["run", file.to_str().unwrap(), "--node", "edge1", "--http", &http]);
+    let run = ["run", file.to_str().unwrap(), "--node", "edge1", "--http", "127.0.0.1:0"];
+    let mut command = ferrolb(&run);
     command.arg("--state-file").arg(&state).args(ALL).args(["--log-format", "json"]);
     let process = Process::start(command);
+    let line = process.error(|line| line.contains("serving health checks"));
+    let line: Value = serde_json::from_str(&line).unwrap();
     process.error(|line| line.contains("speaking"));
 
-    let url = format!("http://{http}");
+    let url = format!("http://{}", line["address"].as_str().unwrap());
     let asked = [
         "explain",
         "shop/web",

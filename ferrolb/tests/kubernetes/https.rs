@@ -1,7 +1,7 @@
 //! The HTTP port of both programs as HTTPS, for readers whom the API server knows and allows. A client with TLS asks the processes.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::cluster::{Cluster, wait};
+use crate::ports::ReservedPort;
 use crate::program::Program;
 
 /// The roles of the component, which comes with `--http-auth=kubernetes`.
@@ -97,8 +98,9 @@ fn install(cluster: &Cluster) {
 }
 
 /// Starts a program with this certificate.
-async fn start(cluster: &Cluster, program: &str, folder: &Path) -> (Program, u16) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+async fn start(cluster: &Cluster, program: &str, folder: &Path) -> (Program, ReservedPort) {
+    let reserved = ReservedPort::of(Ipv4Addr::LOCALHOST.into());
+    let port = reserved.address().port();
     let [certificate, key] = ["tls.crt", "tls.key"].map(|name| folder.join(name));
     let port_argument = format!("--port={port}");
     let mut arguments = vec![
@@ -119,7 +121,7 @@ async fn start(cluster: &Cluster, program: &str, folder: &Path) -> (Program, u16
         TcpStream::connect(("127.0.0.1", port)).await.map(drop).map_err(|error| error.to_string())
     })
     .await;
-    (process, port)
+    (process, reserved)
 }
 
 async fn only_those_whom_the_api_server_allows_may_read(program: &str) {
@@ -130,7 +132,8 @@ async fn only_those_whom_the_api_server_allows_may_read(program: &str) {
     install(&cluster);
     let folder = tempfile::tempdir().unwrap();
     let certificate = write_certificate(folder.path());
-    let (process, port) = start(&cluster, program, folder.path()).await;
+    let (process, reserved) = start(&cluster, program, folder.path()).await;
+    let port = reserved.address().port();
     let reader = Reader::new(port, &certificate);
     let [prometheus, alice, stranger, nobody] = ["prometheus", "alice", "stranger", "nobody"]
         .map(|name| format!("{}/{name}", cluster.system));

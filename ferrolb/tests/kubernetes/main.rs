@@ -23,6 +23,8 @@ mod migration;
 mod operator;
 mod outage;
 mod plugin;
+#[path = "../support/ports.rs"]
+mod ports;
 mod program;
 mod questions;
 mod real;

@@ -1,6 +1,6 @@
 //! `kubectl ferrolb`: the whole cluster in one table, and a speaker's own answers, with the rights of `ferrolb-viewer`.
 
-use std::net::TcpListener;
+use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::cluster::{Cluster, wait};
+use crate::ports::ReservedPort;
 use crate::program::Program;
 
 /// A user with the roles of a viewer, and the name that kubectl gives to the program.
@@ -144,22 +145,20 @@ async fn the_status_of_a_cluster_is_one_table_with_problems_first() {
 }
 
 /// Starts a process that serves the answers of the node kube1 at a free port.
-async fn speaker(directory: &Path) -> (Program, u16) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+async fn speaker(directory: &Path) -> (Program, ReservedPort) {
+    let reserved = ReservedPort::of(Ipv4Addr::LOCALHOST.into());
+    let address = reserved.address();
     let manifests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/reference");
     let arguments = ["run", manifests.to_str().unwrap(), "--node", "kube1", "--socket", "off"];
     let mut arguments: Vec<std::ffi::OsString> = arguments.iter().map(Into::into).collect();
-    arguments.extend(["--http".into(), format!("127.0.0.1:{port}").into()]);
+    arguments.extend(["--http".into(), address.to_string().into()]);
     arguments.extend(["--state-file".into(), directory.join("kube1.json").into()]);
     let program = Program::spawn(arguments);
     wait("the process to listen", async || {
-        tokio::net::TcpStream::connect(("127.0.0.1", port))
-            .await
-            .map(drop)
-            .map_err(|it| it.to_string())
+        tokio::net::TcpStream::connect(address).await.map(drop).map_err(|it| it.to_string())
     })
     .await;
-    (program, port)
+    (program, reserved)
 }
 
 #[tokio::test]
@@ -167,7 +166,7 @@ async fn a_speaker_s_own_answers_come_through_the_api_server() {
     let cluster = Cluster::new("").await;
     let Some(viewer) = Viewer::of(&cluster) else { return };
     let server = cluster.server.as_ref().unwrap();
-    let (process, port) = speaker(viewer.directory.path()).await;
+    let (process, reserved) = speaker(viewer.directory.path()).await;
     let pod = |name: &str, node: &str, port: u16| {
         json!({
             "apiVersion": "v1", "kind": "Pod",
@@ -180,7 +179,7 @@ async fn a_speaker_s_own_answers_come_through_the_api_server() {
             "status": {"podIP": "127.0.0.1"},
         })
     };
-    server.put(pod("speaker-a", "kube1", port));
+    server.put(pod("speaker-a", "kube1", reserved.address().port()));
     // Nothing listens there.
     server.put(pod("speaker-b", "kube2", 1));
 

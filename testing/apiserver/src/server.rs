@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -98,14 +98,18 @@ impl Builder {
     pub async fn start(self) -> ApiServer {
         let address = self.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let state = self.build();
-        let listener = TcpListener::bind((address, 0)).await.expect("a free port");
-        let address = listener.local_addr().expect("a bound socket has an address");
+        let reserved = reserve_port(address).expect("a free port");
+        let address = reserved.local_addr().expect("a bound socket has an address");
+        let listener = TcpListener::bind(address).await.expect("the port that was reserved");
 
         let (open, opened) = watch::channel(true);
         let router = Router::new().fallback(handle).with_state(Arc::clone(&state));
         let accepting = tokio::spawn(accept(listener, address, router, opened));
         let directory = tempfile::tempdir().expect("a temporary directory");
-        ApiServer { state, sockets: Some(Sockets { address, open, accepting, directory }) }
+        ApiServer {
+            state,
+            sockets: Some(Sockets { address, _reserved: reserved, open, accepting, directory }),
+        }
     }
 
     fn build(self) -> Arc<ServerState> {
@@ -201,6 +205,8 @@ pub struct ApiServer {
 #[derive(Debug)]
 struct Sockets {
     address: SocketAddr,
+    /// Keeps the port while the server is away.
+    _reserved: TcpSocket,
     open: watch::Sender<bool>,
     accepting: JoinHandle<()>,
     directory: tempfile::TempDir,
@@ -339,6 +345,15 @@ impl Drop for Sockets {
         self.open.send_replace(false);
         self.accepting.abort();
     }
+}
+
+/// Reserves a free port: while the server is away, the kernel gives it to nobody else, because this socket is bound to it. The socket does
+/// not listen, and sets SO_REUSEADDR as the listener does, so the two share the port.
+fn reserve_port(address: IpAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::new(address, 0))?;
+    Ok(socket)
 }
 
 async fn accept(

@@ -19,7 +19,11 @@ use bgp_session::{
 use bytes::{Buf, BytesMut};
 use clap::Parser;
 use serde_json::Value;
-use tokio::{io::AsyncReadExt, net::TcpListener, time::timeout};
+use tokio::{
+    io::AsyncReadExt,
+    net::{TcpListener, TcpSocket},
+    time::timeout,
+};
 
 macro_rules! example {
     ($name:ident, $path:literal) => {
@@ -107,10 +111,14 @@ async fn has(router: &Speaker, prefixes: usize) {
     soon(&format!("{prefixes} prefixes"), arrived).await;
 }
 
-/// A free port of a loopback address.
-async fn free_port(address: &str) -> SocketAddr {
-    let listener = TcpListener::bind((address, 0)).await.unwrap();
-    listener.local_addr().unwrap()
+/// A free port of a loopback address for a program that listens there later. The kernel gives it to nobody else while the socket, which
+/// does not listen, is bound to it.
+fn reserved_port(address: &str) -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
 }
 
 #[test]
@@ -132,7 +140,8 @@ fn pipe_runs_a_session_without_a_runtime() {
 
 #[tokio::test]
 async fn announce_and_observe_speak_to_each_other() {
-    let listen = free_port("127.0.57.1").await.to_string();
+    let (_reserved, listen) = reserved_port("127.0.57.1");
+    let listen = listen.to_string();
     let (announced, observed) = (Screen::default(), Screen::default());
     let observing = [listen.clone(), "64500".into(), "127.0.0.1=64512".into()];
     let announcing = [listen, "64500".into(), "64512".into(), "203.0.113.7/32".into()];
@@ -150,7 +159,7 @@ async fn announce_and_observe_speak_to_each_other() {
 #[tokio::test]
 async fn anycast_follows_its_check_and_leaves_with_a_message() {
     let (router, mut peer, address) = router("127.0.58.1").await;
-    let check = free_port("127.0.58.2").await;
+    let (_reserved, check) = reserved_port("127.0.58.2");
     let (router_text, check_text) = (address.to_string(), check.to_string());
     let args = anycast::Args::parse_from([
         "anycast",
@@ -225,7 +234,8 @@ async fn blast_measures_announcements_and_withdrawals() {
 
 #[tokio::test]
 async fn collector_writes_routes_and_sessions_as_lines_of_json() {
-    let listen = free_port("127.0.60.1").await.to_string();
+    let (_reserved, listen) = reserved_port("127.0.60.1");
+    let listen = listen.to_string();
     let args = collector::Args::parse_from([
         "collector",
         "--own-as",
@@ -285,7 +295,8 @@ async fn collector_writes_routes_and_sessions_as_lines_of_json() {
 
 #[tokio::test]
 async fn monitor_shows_routes_to_its_station_and_records_messages() {
-    let listen = free_port("127.0.62.1").await.to_string();
+    let (_reserved, listen) = reserved_port("127.0.62.1");
+    let listen = listen.to_string();
     let station = TcpListener::bind("127.0.62.2:0").await.unwrap();
     let station_address = station.local_addr().unwrap().to_string();
     let arguments = [listen.clone(), "64500".into(), station_address, "127.0.0.1=64512".into()];
@@ -343,7 +354,8 @@ fn recorded_updates(octets: &[u8]) -> usize {
 
 #[tokio::test]
 async fn route_server_passes_routes_on_unless_their_sender_keeps_them_from_a_client() {
-    let listen = free_port("127.0.61.1").await.to_string();
+    let (_reserved, listen) = reserved_port("127.0.61.1");
+    let listen = listen.to_string();
     let args = route_server::Args::parse_from([
         "route_server",
         "--own-as",
