@@ -279,9 +279,10 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
 
         match message.octets.get(18..) {
             Some([2, ..]) => {
-                let withdrawn = match message.sent {
-                    true => Vec::new(),
-                    false => shown.treated_as_withdrawn(&message.octets),
+                let withdrawn = if message.sent {
+                    Vec::new()
+                } else {
+                    shown.treated_as_withdrawn(&message.octets)
                 };
                 if withdrawn.is_empty() {
                     RouteMonitoring { peer: header, update: &message.octets }

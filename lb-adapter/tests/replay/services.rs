@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::world::*;
 
-/// CVE-2020-8554: whoever may write a Service could take any address of the cluster's clients, if we announced it.
+/// CVE-2020-8554: if we announced these, anyone who may write Services could attract the traffic for any address.
 #[test]
 fn external_ips_of_a_service_are_never_announced() {
     let mut world = World::reference();

@@ -265,11 +265,10 @@ fn a_service_without_cluster_addresses_that_prefers_both_gets_both() {
 fn the_second_of_two_requested_addresses_is_the_requested_one() {
     let request = |both: &str| requires().annotation("metallb.io/loadBalancerIPs", both);
     let pools = || vec![dual_pool("a"), pool("b", &["fd00:b::/64"])];
-    for (held, both) in
-        [("10.0.9.1", "10.0.9.1 and fd00:9::2"), ("fd00:9::2", "10.0.9.1 and fd00:9::2")]
-    {
+    for held in ["10.0.9.1", "fd00:9::2"] {
         let mut cluster = Cluster::new(pools()).holding("a", &[held]);
-        assert_eq!(result(&cluster.reconcile([request("10.0.9.1,fd00:9::2")])), both);
+        let both = result(&cluster.reconcile([request("10.0.9.1,fd00:9::2")]));
+        assert_eq!(both, "10.0.9.1 and fd00:9::2");
     }
 
     let mut cluster = Cluster::new(pools()).holding("a", &["10.0.9.1"]);

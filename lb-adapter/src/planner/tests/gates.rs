@@ -358,7 +358,7 @@ fn an_address_without_a_pool_has_a_reason_that_says_what_is_missing() {
     assert_eq!(why(pools, "", &[]), "no address pool is configured");
 }
 
-/// The test above has a reason for each; here is which of them an operator should hear about.
+/// Reasons that pass by themselves, or that somebody has decided, need nothing.
 #[test]
 fn an_operator_acts_on_what_neither_passes_nor_is_intended() {
     let node = || "kube1".to_owned();
