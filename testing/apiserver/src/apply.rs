@@ -4,7 +4,8 @@
 //! A leaf has one owner: a scalar, or a list as a whole. The real server merges some lists by key. For FerroLB's
 //! objects the result is the same, since each of their lists has one writer.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -19,8 +20,7 @@ pub(crate) fn apply(
     force: bool,
     subresource: &str,
 ) -> Result<Value, Failure> {
-    let mut wanted = BTreeSet::new();
-    leaves(applied, String::new(), &mut wanted);
+    let wanted: BTreeSet<String> = leaves(applied).into_keys().collect();
 
     let mut result = object.cloned().unwrap_or_else(|| json!({"metadata": {}}));
     let mut owners = owners(&result);
@@ -68,23 +68,14 @@ pub(crate) fn record_update(
     manager: &str,
     subresource: &str,
 ) {
-    let (mut is, mut was) = (BTreeSet::new(), BTreeSet::new());
-    leaves(object, String::new(), &mut is);
-    if let Some(before) = before {
-        leaves(before, String::new(), &mut was);
-    }
-    let changed: BTreeSet<String> = is
-        .iter()
-        .filter(|path| {
-            !was.contains(*path)
-                || before.is_some_and(|before| before.pointer(path) != object.pointer(path))
-        })
-        .cloned()
-        .collect();
+    let (is, was) = (leaves(object), before.map(leaves).unwrap_or_default());
+    let is_changed = |(path, value): &(&String, &&Value)| was.get(*path) != Some(*value);
+    let changed: BTreeSet<String> =
+        is.iter().filter(is_changed).map(|(path, _)| path.clone()).collect();
 
     let mut owners = owners(object);
     for owner in &mut owners {
-        owner.fields.retain(|path| is.contains(path) && !changed.contains(path));
+        owner.fields.retain(|path| is.contains_key(path) && !changed.contains(path));
     }
 
     let other_part = if subresource == "status" { "/spec" } else { "/status" };
@@ -191,12 +182,16 @@ fn insert(fields: &mut Value, path: &str) {
     }
 }
 
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
+fn escaped(name: &str) -> Cow<'_, str> {
+    if name.contains(['~', '/']) {
+        name.replace('~', "~0").replace('/', "~1").into()
+    } else {
+        name.into()
+    }
 }
 
-fn unescaped(name: &str) -> String {
-    name.replace("~1", "/").replace("~0", "~")
+fn unescaped(name: &str) -> Cow<'_, str> {
+    if name.contains('~') { name.replace("~1", "/").replace("~0", "~").into() } else { name.into() }
 }
 
 /// Fields that identify an object or that the server writes. They have no owner.
@@ -212,17 +207,28 @@ const UNOWNED: [&str; 9] = [
     "/metadata/managedFields",
 ];
 
-fn leaves(value: &Value, path: String, into: &mut BTreeSet<String>) {
+/// Returns the fields of an object that have an owner, each by its JSON pointer.
+fn leaves(object: &Value) -> BTreeMap<String, &Value> {
+    let mut leaves = BTreeMap::new();
+    add_leaves(object, &mut String::new(), &mut leaves);
+    leaves
+}
+
+fn add_leaves<'a>(value: &'a Value, path: &mut String, into: &mut BTreeMap<String, &'a Value>) {
     match value {
         _ if UNOWNED.contains(&path.as_str()) => {}
         Value::Object(fields) if !fields.is_empty() => {
             for (key, value) in fields {
-                leaves(value, format!("{path}/{}", escaped(key)), into);
+                let length = path.len();
+                path.push('/');
+                path.push_str(&escaped(key));
+                add_leaves(value, path, into);
+                path.truncate(length);
             }
         }
         _ if path.is_empty() => {}
         _ => {
-            into.insert(path);
+            into.insert(path.clone(), value);
         }
     }
 }
@@ -242,7 +248,7 @@ fn remove(object: &mut Value, path: &str) {
     let Some((parent, key)) = path.rsplit_once('/') else { return };
     let key = unescaped(key);
     if let Some(Value::Object(fields)) = object.pointer_mut(parent) {
-        fields.remove(&key);
+        fields.remove(&*key);
     }
 }
 

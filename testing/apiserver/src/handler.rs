@@ -1,5 +1,6 @@
 //! Handles one request: finds the resource, authorizes, applies planned faults, and calls the verb.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -9,6 +10,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse as _;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::access::{Authorizer, RequestAttributes};
@@ -45,6 +47,16 @@ pub(crate) struct ServerState {
 }
 
 type Answer = Result<Response<Body>, Failure>;
+
+/// The answer to a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ObjectList<'a> {
+    api_version: String,
+    kind: String,
+    metadata: Value,
+    items: Vec<Cow<'a, Value>>,
+}
 
 /// Handles one request.
 pub(crate) async fn handle(
@@ -272,14 +284,12 @@ impl RequestHandler<'_> {
             self.state.store.keep(token, ListSnapshot { version, rest: after });
         }
 
-        let items: Vec<Value> =
-            rest.iter().map(|object| resource.list_item(&path.version, object)).collect();
-        Ok(Json(json!({
-            "apiVersion": resource.api_version(&path.version),
-            "kind": format!("{}List", resource.kind),
-            "metadata": metadata,
-            "items": items,
-        }))
+        Ok(Json(ObjectList {
+            api_version: resource.api_version(&path.version),
+            kind: format!("{}List", resource.kind),
+            metadata,
+            items: rest.iter().map(|it| resource.list_item(&path.version, it)).collect(),
+        })
         .into_response())
     }
 

@@ -110,13 +110,14 @@ fn decode(text: &str) -> String {
     let (mut octets, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
     while let Some((&first, after)) = rest.split_first() {
         rest = after;
-        match (first, hex_octet(rest)) {
+        let escaped = if first == b'%' { hex_octet(rest) } else { None };
+        match (first, escaped) {
             (b'+', _) => octets.push(b' '),
-            (b'%', Some(octet)) => {
+            (_, Some(octet)) => {
                 octets.push(octet);
                 rest = &rest[2..];
             }
-            (other, _) => octets.push(other),
+            (other, None) => octets.push(other),
         }
     }
     String::from_utf8_lossy(&octets).into_owned()

@@ -2,7 +2,9 @@
 //!
 //! Owns names, scopes and versions. Has no objects.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -65,18 +67,22 @@ impl Resource {
     }
 
     /// An object in this version.
-    pub(crate) fn present(&self, version: &str, object: &Value) -> Value {
+    pub(crate) fn present<'a>(&self, version: &str, object: &'a Value) -> Cow<'a, Value> {
+        let api_version = self.api_version(version);
+        if object["apiVersion"] == api_version && object["kind"] == self.kind {
+            return Cow::Borrowed(object);
+        }
         let mut object = object.clone();
-        object["apiVersion"] = json!(self.api_version(version));
+        object["apiVersion"] = json!(api_version);
         object["kind"] = json!(self.kind);
-        object
+        Cow::Owned(object)
     }
 
     /// An item of a list in this version. As in the responses of the real server, items of built-in types have no `kind`.
-    pub(crate) fn list_item(&self, version: &str, object: &Value) -> Value {
+    pub(crate) fn list_item<'a>(&self, version: &str, object: &'a Value) -> Cow<'a, Value> {
         let mut object = self.present(version, object);
         if !self.custom
-            && let Some(fields) = object.as_object_mut()
+            && let Some(fields) = object.to_mut().as_object_mut()
         {
             fields.remove("apiVersion");
             fields.remove("kind");
@@ -93,7 +99,7 @@ impl Resource {
 #[derive(Clone, Debug)]
 pub(crate) struct Resources {
     /// By group and plural name.
-    known: BTreeMap<(String, String), Resource>,
+    known: BTreeMap<(String, String), Arc<Resource>>,
 }
 
 impl Resources {
@@ -175,15 +181,16 @@ impl Resources {
     }
 
     fn insert(&mut self, resource: Resource) {
-        self.known.insert((resource.group.clone(), resource.plural.clone()), resource);
+        let name = (resource.group.clone(), resource.plural.clone());
+        self.known.insert(name, Arc::new(resource));
     }
 
-    pub(crate) fn find(&self, group: &str, plural: &str) -> Option<&Resource> {
+    pub(crate) fn find(&self, group: &str, plural: &str) -> Option<&Arc<Resource>> {
         self.known.get(&(group.to_owned(), plural.to_owned()))
     }
 
     pub(crate) fn of_kind(&self, api_version: &str, kind: &str) -> Option<&Resource> {
-        self.known.values().find(|resource| {
+        self.iter().find(|resource| {
             resource.kind == kind
                 && resource
                     .versions
@@ -193,7 +200,7 @@ impl Resources {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Resource> {
-        self.known.values()
+        self.known.values().map(|resource| &**resource)
     }
 
     /// Serves the resource of a CustomResourceDefinition from now on.

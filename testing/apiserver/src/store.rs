@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
 
 /// The key of an object: resource, namespace (empty for none), name.
@@ -84,7 +84,12 @@ impl Store {
     /// All objects of a resource, in one namespace or in all, with the version of the store.
     pub(crate) fn list(&self, resource: &str, namespace: Option<&str>) -> (u64, Vec<Arc<Value>>) {
         let inner = self.lock();
-        let objects = inner.objects.iter().filter(|(key, _)| {
+        let first = ObjectKey {
+            resource: resource.to_owned(),
+            namespace: namespace.unwrap_or_default().to_owned(),
+            name: String::new(),
+        };
+        let objects = inner.objects.range(first..).take_while(|(key, _)| {
             key.resource == resource && namespace.is_none_or(|namespace| key.namespace == namespace)
         });
         (inner.version, objects.map(|(_, object)| Arc::clone(object)).collect())
@@ -180,13 +185,15 @@ fn same_but_for_version(before: &Value, after: &Value) -> bool {
         return before == after;
     };
     before.len() == after.len()
-        && before.iter().all(|(key, value)| match after.get(key) {
-            Some(other) if key == "metadata" => {
-                let (mut value, mut other) = (value.clone(), other.clone());
-                value["resourceVersion"] = Value::Null;
-                other["resourceVersion"] = Value::Null;
-                value == other
+        && before.iter().all(|(key, value)| match (value, after.get(key)) {
+            (Value::Object(value), Some(Value::Object(other))) if key == "metadata" => {
+                without_version(value).eq(without_version(other))
             }
-            other => other == Some(value),
+            (value, other) => other == Some(value),
         })
+}
+
+/// The fields of an object's metadata that count as its content.
+fn without_version(metadata: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    metadata.iter().filter(|(key, _)| *key != "resourceVersion")
 }

@@ -1,5 +1,6 @@
 //! Watches: a stream of events from a version on, until the watch is cut, times out or its version is forgotten.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io;
 use std::pin::pin;
@@ -103,7 +104,7 @@ impl Watch {
             None => {
                 let (version, objects) = self.store.list(&self.resource, self.namespace.as_deref());
                 let selected = objects.iter().filter(|object| self.selector.matches(object));
-                ready.extend(selected.map(|object| event("ADDED", self.present(object))));
+                ready.extend(selected.map(|object| event("ADDED", &self.present(object))));
                 if self.marks_initial_end {
                     ready.push_back(self.bookmark(version, true));
                 }
@@ -134,10 +135,13 @@ impl Watch {
         response.map_err(|error| Failure::internal(error.to_string()))
     }
 
-    fn present(&self, object: &Value) -> Value {
+    fn present<'a>(&self, object: &'a Value) -> Cow<'a, Value> {
+        if object["apiVersion"] == self.api_version {
+            return Cow::Borrowed(object);
+        }
         let mut object = object.clone();
         object["apiVersion"] = json!(self.api_version);
-        object
+        Cow::Owned(object)
     }
 
     fn bookmark(&self, version: u64, initial_end: bool) -> Bytes {
@@ -147,7 +151,7 @@ impl Watch {
         }
         event(
             "BOOKMARK",
-            json!({"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}),
+            &json!({"apiVersion": self.api_version, "kind": self.kind, "metadata": metadata}),
         )
     }
 
@@ -159,12 +163,12 @@ impl Watch {
 
         match (self.selected(&change.before), self.selected(&change.after)) {
             (None, None) => None,
-            (None, Some(after)) => Some(event("ADDED", self.present(after))),
-            (Some(_), Some(after)) => Some(event("MODIFIED", self.present(after))),
+            (None, Some(after)) => Some(event("ADDED", &self.present(after))),
+            (Some(_), Some(after)) => Some(event("MODIFIED", &self.present(after))),
             (Some(before), None) => {
-                let mut gone = self.present(before);
+                let mut gone = self.present(before).into_owned();
                 gone["metadata"]["resourceVersion"] = json!(change.version.to_string());
-                Some(event("DELETED", gone))
+                Some(event("DELETED", &gone))
             }
         }
     }
@@ -247,12 +251,10 @@ impl WatchStream {
     }
 }
 
-fn event(kind: &str, object: Value) -> Bytes {
-    let mut line = json!({"type": kind, "object": object}).to_string().into_bytes();
-    line.push(b'\n');
-    Bytes::from(line)
+fn event(kind: &str, object: &Value) -> Bytes {
+    Bytes::from(format!("{{\"object\":{object},\"type\":\"{kind}\"}}\n"))
 }
 
 fn gone(version: u64) -> Bytes {
-    event("ERROR", Failure::expired(format!("too old resource version: {version}")).to_status())
+    event("ERROR", &Failure::expired(format!("too old resource version: {version}")).to_status())
 }

@@ -1,5 +1,7 @@
 //! Create, update, patch and delete, with the steps of the real server around each.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use serde_json::{Value, json};
 
@@ -41,7 +43,7 @@ impl WriteRequest<'_> {
         self.path.name.as_deref().ok_or_else(Failure::not_allowed)
     }
 
-    pub(crate) fn create(&self, body: &Bytes) -> Result<Value, Failure> {
+    pub(crate) fn create(&self, body: &Bytes) -> Result<Arc<Value>, Failure> {
         let mut object = parse(body)?;
         self.check_identity(&mut object)?;
         self.check_namespace()?;
@@ -57,18 +59,17 @@ impl WriteRequest<'_> {
         if self.dry_run {
             self.admit(None, &mut object)?;
             apply::record_update(&mut object, None, self.manager, "");
-            return Ok(object);
+            return Ok(Arc::new(object));
         }
 
-        let created = self.store.change(&self.key(&name), |before, _| {
+        self.store.change(&self.key(&name), |before, _| {
             if before.is_some() {
                 return Err(Failure::exists(&self.resource.qualified(), &name));
             }
             self.admit(None, &mut object)?;
             apply::record_update(&mut object, None, self.manager, "");
             Ok(Some(object))
-        })?;
-        Ok((*created).clone())
+        })
     }
 
     /// Sets defaults and checks the object. A Service gets cluster IPs and node ports.
@@ -106,7 +107,7 @@ impl WriteRequest<'_> {
         }
     }
 
-    pub(crate) fn update(&self, body: &Bytes) -> Result<Value, Failure> {
+    pub(crate) fn update(&self, body: &Bytes) -> Result<Arc<Value>, Failure> {
         let mut object = parse(body)?;
         self.check_identity(&mut object)?;
 
@@ -127,7 +128,7 @@ impl WriteRequest<'_> {
         })
     }
 
-    pub(crate) fn patch(&self, content_type: &str, body: &Bytes) -> Result<Value, Failure> {
+    pub(crate) fn patch(&self, content_type: &str, body: &Bytes) -> Result<Arc<Value>, Failure> {
         let name = self.name()?;
         admission::ask_webhooks(self.store, self.resource, &self.path.version, "UPDATE")?;
 
@@ -178,7 +179,7 @@ impl WriteRequest<'_> {
         }
     }
 
-    fn apply(&self, name: &str, body: &Bytes) -> Result<Value, Failure> {
+    fn apply(&self, name: &str, body: &Bytes) -> Result<Arc<Value>, Failure> {
         let text =
             std::str::from_utf8(body).map_err(|error| Failure::bad_request(error.to_string()))?;
         let mut applied: Value = serde_saphyr::from_str(text)
@@ -189,7 +190,7 @@ impl WriteRequest<'_> {
             return Err(Failure::bad_request("fieldManager is required for apply patch"));
         }
         self.check_namespace()?;
-        let changed = self.store.change(&self.key(name), |before, version| {
+        self.store.change(&self.key(name), |before, version| {
             if before.is_none() && !self.subresource().is_empty() {
                 return Err(Failure::not_found(&self.resource.qualified(), name));
             }
@@ -214,16 +215,15 @@ impl WriteRequest<'_> {
             self.admit(before, &mut after)?;
             self.count_generation(before, &mut after);
             Ok::<_, Failure>(Some(after))
-        })?;
-        Ok((*changed).clone())
+        })
     }
 
     fn replace(
         &self,
         name: &str,
         make: impl FnOnce(&Value) -> Result<Value, Failure>,
-    ) -> Result<Value, Failure> {
-        let changed = self.store.change(&self.key(name), |before, _| {
+    ) -> Result<Arc<Value>, Failure> {
+        self.store.change(&self.key(name), |before, _| {
             let Some(before) = before else {
                 return Err(Failure::not_found(&self.resource.qualified(), name));
             };
@@ -233,8 +233,7 @@ impl WriteRequest<'_> {
             self.count_generation(Some(before), &mut after);
             apply::record_update(&mut after, Some(before), self.manager, self.subresource());
             if self.dry_run { Ok(Some(before.clone())) } else { Ok(Some(after)) }
-        })?;
-        Ok((*changed).clone())
+        })
     }
 
     /// Restores the fields that this request may not change.
@@ -299,13 +298,13 @@ impl WriteRequest<'_> {
         }
     }
 
-    pub(crate) fn delete(&self, body: &Bytes) -> Result<Value, Failure> {
+    pub(crate) fn delete(&self, body: &Bytes) -> Result<Arc<Value>, Failure> {
         let name = self.name()?;
         admission::ask_webhooks(self.store, self.resource, &self.path.version, "DELETE")?;
 
         let options: Value = if body.is_empty() { Value::Null } else { parse(body)? };
 
-        let deleted = self.store.change(&self.key(name), |before, _| {
+        self.store.change(&self.key(name), |before, _| {
             let Some(before) = before else {
                 return Err(Failure::not_found(&self.resource.qualified(), name));
             };
@@ -319,8 +318,7 @@ impl WriteRequest<'_> {
                 self.allocations.release(before);
             }
             Ok(None)
-        })?;
-        Ok((*deleted).clone())
+        })
     }
 
     fn check_identity(&self, object: &mut Value) -> Result<(), Failure> {
