@@ -139,8 +139,18 @@ impl Cluster {
         let mut right_since = None;
         loop {
             sleep(if whole { SETTLE } else { LOOK }).await;
-            let problems = Problems::find(&self.world, &self.proxies, &self.processes).await;
             let now = Instant::now();
+            let mut problems = Problems::find(&self.world, &self.proxies);
+            if !problems.is_empty() {
+                right_since = None;
+            } else if now >= end || now >= *right_since.get_or_insert(now) + CALM {
+                problems = Problems::find_in_explanations(&self.world, &self.processes).await;
+                if problems.is_empty() {
+                    return;
+                }
+                right_since = None;
+            }
+
             if self.world.lock().violation.is_some() {
                 return;
             }
@@ -148,12 +158,6 @@ impl Cluster {
                 for Violation { invariant, text } in problems {
                     self.world.violate(invariant, text);
                 }
-                return;
-            }
-
-            if !problems.is_empty() {
-                right_since = None;
-            } else if now >= *right_since.get_or_insert(now) + CALM {
                 return;
             }
         }
