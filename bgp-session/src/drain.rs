@@ -2,9 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use tokio::{sync::watch, time::sleep};
+use tokio::time::sleep;
 
-use crate::Speaker;
+use crate::{Speaker, watched::Watchable};
 
 /// The timing and the message of [`Speaker::drain`].
 ///
@@ -93,10 +93,10 @@ impl Speaker {
     /// again. Once the sessions have begun to end, the drain can no longer be cancelled: they end in the background.
     pub async fn drain(&self, shutdown: GracefulShutdown) {
         let mut cancel = CancelOnDrop(Some(self.drain_stage()));
-        self.drain_stage().send_replace(DrainStage::Marked);
+        self.drain_stage().set(DrainStage::Marked);
         sleep(shutdown.marked).await;
 
-        self.drain_stage().send_replace(DrainStage::Withdrawn);
+        self.drain_stage().set(DrainStage::Withdrawn);
         sleep(shutdown.withdrawn).await;
 
         cancel.0 = None;
@@ -105,12 +105,12 @@ impl Speaker {
 }
 
 /// Cancels the drain when it is dropped before the end.
-struct CancelOnDrop<'a>(Option<&'a watch::Sender<DrainStage>>);
+struct CancelOnDrop<'a>(Option<&'a Watchable<DrainStage>>);
 
 impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(stage) = self.0 {
-            stage.send_replace(DrainStage::Normal);
+            stage.set(DrainStage::Normal);
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::{
     socket,
     table::Table,
     task::{self, BfdMonitor, Inputs, PeerTask, Reports},
-    watched::Watched,
+    watched::Watchable,
 };
 
 /// A BGP speaker: an AS, a BGP Identifier, and any number of peers.
@@ -119,7 +119,7 @@ impl SpeakerBuilder {
                 addresses,
                 registry,
                 open,
-                drain: watch::Sender::default(),
+                drain: Watchable::default(),
                 events: broadcast::Sender::new(self.event_capacity),
                 relays: Arc::new(Relays::new(Arc::clone(&table))),
                 table,
@@ -349,7 +349,7 @@ impl Speaker {
         let _ = timeout(STATIONS_LIMIT, self.inner.monitoring.ended()).await;
     }
 
-    pub(crate) fn drain_stage(&self) -> &watch::Sender<DrainStage> {
+    pub(crate) fn drain_stage(&self) -> &Watchable<DrainStage> {
         &self.inner.drain
     }
 
@@ -370,7 +370,7 @@ pub(crate) struct SpeakerInner {
     /// A value sent here, or dropping this, closes the listeners.
     open: watch::Sender<()>,
     /// The stage of a drain, for the peers' tasks.
-    drain: watch::Sender<DrainStage>,
+    drain: Watchable<DrainStage>,
     events: broadcast::Sender<Event>,
     table: Arc<Table>,
     monitoring: Arc<Monitoring>,
@@ -403,8 +403,8 @@ impl SpeakerInner {
             commands: receive_commands,
             accepted: receive_accepted,
             stop: receive_stop,
-            drain: Watched::new(&self.drain),
-            vrps: Watched::new(self.origin_validation.change()),
+            drain: self.drain.watch(),
+            vrps: self.origin_validation.change().watch(),
             relays: Arc::clone(&self.relays),
         };
         let events = self.events.clone();

@@ -35,8 +35,8 @@ pub(super) async fn run(relays: Arc<Relays>, rules: RelayRules, published: Publi
         let changes = follow(&relays, &mut group, &known, &table).await;
         known = table;
 
-        if changes > 0 || published.borrow().is_none() {
-            published.send_replace(Some(Arc::new(group.clone())));
+        if changes > 0 || published.get().is_none() {
+            published.set(Some(Arc::new(group.clone())));
             match pause_after(changes) {
                 Some(pause) => sleep(pause).await,
                 None => yield_now().await,
@@ -46,7 +46,7 @@ pub(super) async fn run(relays: Arc<Relays>, rules: RelayRules, published: Publi
             tokio::select! {
                 // The table lives as long as this task.
                 _ = version.changed() => break,
-                () = published.closed() => if relays.dissolve(&published) {
+                () = published.unwatched() => if relays.dissolve(&published) {
                     return;
                 },
             }

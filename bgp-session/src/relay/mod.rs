@@ -13,9 +13,12 @@ use std::{
 };
 
 use bgp_core::rib::{RelayGroup, RelayRules, RouteSet};
-use tokio::sync::watch;
 
-use crate::{PeerId, table::Table, watched::Watched};
+use crate::{
+    PeerId,
+    table::Table,
+    watched::{Watchable, Watched},
+};
 
 /// The groups of a speaker.
 pub(crate) struct Relays {
@@ -32,7 +35,7 @@ struct RelaysState {
 }
 
 /// The routes of a group, once its task has been through the table.
-type Published = watch::Sender<Option<Arc<RelayGroup>>>;
+type Published = Watchable<Option<Arc<RelayGroup>>>;
 
 impl Relays {
     pub(crate) fn new(table: Arc<Table>) -> Self {
@@ -45,10 +48,10 @@ impl Relays {
         // The newest first: after a change of the VRPs all members move to it.
         let known = state.groups.iter().rev().find(|(known, _)| known.share_group(&rules));
         let published = match known {
-            Some((_, published)) => Watched::new(published),
+            Some((_, published)) => published.watch(),
             None => {
                 let published = Published::new(None);
-                let routes = Watched::new(&published);
+                let routes = published.watch();
                 tokio::spawn(group::run(Arc::clone(self), rules.clone(), published.clone()));
                 state.groups.push((rules, published));
                 routes
@@ -60,9 +63,9 @@ impl Relays {
     /// Removes a group that has no members. Returns true if it did.
     fn dissolve(&self, published: &Published) -> bool {
         let mut state = self.lock();
-        let is_left = published.receiver_count() == 0;
+        let is_left = !published.is_watched();
         if is_left {
-            state.groups.retain(|(_, known)| !known.same_channel(published));
+            state.groups.retain(|(_, known)| !known.is_same(published));
         }
         is_left
     }

@@ -14,6 +14,7 @@ use tokio::{
 use tracing::Instrument as _;
 
 use super::{RtrCache, RtrStatus, cache::CacheTask};
+use crate::watched::Watchable;
 
 /// The VRPs of a speaker, and the tasks of its caches, which end with it.
 #[derive(Debug, Default)]
@@ -28,7 +29,7 @@ struct Published {
     /// For embedders.
     table: watch::Sender<VrpTable>,
     /// For the tasks of peers, which need not compare whole tables.
-    change: watch::Sender<VrpChange>,
+    change: Watchable<VrpChange>,
 }
 
 /// The caches that are followed now.
@@ -70,7 +71,7 @@ impl OriginValidation {
     }
 
     /// The last change of the VRPs, for the tasks of peers.
-    pub(crate) fn change(&self) -> &watch::Sender<VrpChange> {
+    pub(crate) fn change(&self) -> &Watchable<VrpChange> {
         &self.vrps.change
     }
 
@@ -192,7 +193,7 @@ impl Published {
     fn publish(&self, new: &VrpTable) {
         let change = VrpChange::between(&self.table.borrow(), new);
         if !change.is_empty() {
-            self.change.send_replace(change);
+            self.change.set(change);
             self.table.send_replace(new.clone());
         }
     }

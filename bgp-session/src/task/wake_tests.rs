@@ -18,7 +18,7 @@ use crate::{
     relay::Relays,
     table::Table,
     task::{BfdMonitor, Inputs, Reports, connection::Connection, first_status},
-    watched::Watched,
+    watched::Watchable,
 };
 
 /// A task with one incoming connection, and the peer's end of that.
@@ -39,8 +39,8 @@ fn task() -> (PeerTask, DuplexStream) {
         commands: mpsc::channel(1).1,
         accepted: mpsc::channel(1).1,
         stop: oneshot::channel().1,
-        drain: Watched::new(&watch::Sender::new(DrainStage::Normal)),
-        vrps: Watched::new(&watch::Sender::default()),
+        drain: Watchable::new(DrainStage::Normal).watch(),
+        vrps: Watchable::default().watch(),
         relays: Arc::new(Relays::new(table)),
     };
     let connector = Arc::new(TcpConnector);
