@@ -1,6 +1,5 @@
 //! Handles one request: finds the resource, authorizes, applies planned faults, and calls the verb.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -10,7 +9,6 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse as _;
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::access::{Authorizer, RequestAttributes};
@@ -47,16 +45,6 @@ pub(crate) struct ServerState {
 }
 
 type Answer = Result<Response<Body>, Failure>;
-
-/// The answer to a list.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ObjectList<'a> {
-    api_version: String,
-    kind: String,
-    metadata: Value,
-    items: Vec<Cow<'a, Value>>,
-}
 
 /// Handles one request.
 pub(crate) async fn handle(
@@ -284,13 +272,7 @@ impl RequestHandler<'_> {
             self.state.store.keep(token, ListSnapshot { version, rest: after });
         }
 
-        Ok(Json(ObjectList {
-            api_version: resource.api_version(&path.version),
-            kind: format!("{}List", resource.kind),
-            metadata,
-            items: rest.iter().map(|it| resource.list_item(&path.version, it)).collect(),
-        })
-        .into_response())
+        Ok(Json(resource.list(&path.version, metadata, &rest)).into_response())
     }
 
     /// All objects of a list's first request.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// One resource, in all its versions.
@@ -78,8 +79,23 @@ impl Resource {
         Cow::Owned(object)
     }
 
+    /// A list of these objects in this version.
+    pub(crate) fn list<'a>(
+        &self,
+        version: &str,
+        metadata: Value,
+        objects: &'a [Arc<Value>],
+    ) -> ObjectList<'a> {
+        ObjectList {
+            api_version: self.api_version(version),
+            kind: format!("{}List", self.kind),
+            metadata,
+            items: objects.iter().map(|object| self.list_item(version, object)).collect(),
+        }
+    }
+
     /// An item of a list in this version. As in the responses of the real server, items of built-in types have no `kind`.
-    pub(crate) fn list_item<'a>(&self, version: &str, object: &'a Value) -> Cow<'a, Value> {
+    fn list_item<'a>(&self, version: &str, object: &'a Value) -> Cow<'a, Value> {
         let mut object = self.present(version, object);
         if !self.custom
             && let Some(fields) = object.to_mut().as_object_mut()
@@ -93,6 +109,16 @@ impl Resource {
     pub(crate) fn is_service(&self) -> bool {
         self.group.is_empty() && self.kind == "Service"
     }
+}
+
+/// The answer to a list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObjectList<'a> {
+    api_version: String,
+    kind: String,
+    metadata: Value,
+    items: Vec<Cow<'a, Value>>,
 }
 
 /// The resources of a server.
