@@ -1,7 +1,8 @@
 //! The addresses in the statuses of Services, after every write.
 //!
 //! - An address has one owner, or several that share it: they have the same key.
-//! - A valid address stays. It may go if its Service is no longer a LoadBalancer, asks for another pool, or if its pool was gone.
+//! - A valid address stays. It may go if its Service is no longer a LoadBalancer, asks for another pool or address, or if its
+//!   pool was gone.
 //! - A Service of another class is written by no one here.
 
 use std::collections::{BTreeMap, BTreeSet};

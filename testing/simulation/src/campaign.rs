@@ -10,7 +10,7 @@ use crate::say;
 use crate::world::Violation;
 
 /// Every seed that this divides runs twice, and has to leave the same trace.
-const REPEATED: u64 = 100;
+const REPEATED: u64 = 25;
 /// The number of failing seeds after which a campaign ends.
 const ENOUGH: usize = 10;
 /// The time between two lines about the progress.
@@ -75,13 +75,37 @@ fn run_seed(seed: u64) -> Outcome {
     if outcome.violation.is_some() || !seed.is_multiple_of(REPEATED) {
         return outcome;
     }
-    let again = run::run(seed, &plan, false);
+    let again = run::run(seed, &plan, true);
     if again.digest == outcome.digest {
         return outcome;
     }
-    let violation = Violation {
-        invariant: "same seed, same trace",
-        text: format!("{:016x} and {:016x}", outcome.digest, again.digest),
-    };
+    let third = run::run(seed, &plan, true);
+    let text = first_difference(&again.lines, &third.lines)
+        .unwrap_or_else(|| format!("{:016x} and {:016x}", outcome.digest, again.digest));
+    let violation = Violation { invariant: "same seed, same trace", text };
     Outcome { violation: Some(violation), ..again }
+}
+
+/// Returns the first line in which two traces differ, from both.
+fn first_difference(one: &[String], other: &[String]) -> Option<String> {
+    let at = (0..one.len().max(other.len())).find(|at| one.get(*at) != other.get(*at))?;
+    let [one, other] =
+        [one, other].map(|lines| lines.get(at).map_or("the end", |line| line.trim_start()));
+    Some(format!("line {}: {one}, and {other}", at + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_differs_is_shown_from_both_traces() {
+        let lines =
+            |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        let one = lines(&[" 1 a", " 2 b"]);
+        assert_eq!(first_difference(&one, &one), None);
+        let other = lines(&[" 1 a", " 2 c"]);
+        assert_eq!(first_difference(&one, &other).unwrap(), "line 2: 2 b, and 2 c");
+        assert_eq!(first_difference(&one, &one[..1]).unwrap(), "line 2: 2 b, and the end");
+    }
 }

@@ -110,7 +110,7 @@ mod tests {
     }
 
     /// What takes about half a minute of two cores in this profile. `make simulate` runs more, much faster.
-    const SEEDS: u64 = 50;
+    const SEEDS: u64 = 60;
 
     #[test]
     fn all_invariants_hold_in_worlds_with_faults() {

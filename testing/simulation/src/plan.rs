@@ -13,6 +13,9 @@ pub(crate) const CONTROLLERS: usize = 2;
 pub(crate) const NODES: usize = 3;
 pub(crate) const ROUTERS: usize = 2;
 
+/// The number of Services of a crowded world: more than the controller writes at a time.
+pub(crate) const MOST_SERVICES: usize = 20;
+
 /// A process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Who {
@@ -58,6 +61,8 @@ pub(crate) enum Action {
     SetType { service: usize, load_balancer: bool },
     /// It asks for an address of this pool, or of any.
     AskForPool { service: usize, pool: Option<usize> },
+    /// It asks for the address that another Service has at that time, and gets it only if they share it.
+    AskForAddress { service: usize, of: usize },
     /// Something about it changes that does not matter.
     Touch { service: usize },
     /// Its pods are ready on these nodes, given as bits.
@@ -111,7 +116,7 @@ pub(crate) struct Step {
 /// The plan of a world.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// The number of Services that there may be. A few worlds have more than the controller writes at a time.
+    /// The number of Services that there may be. A few worlds are crowded.
     pub(crate) services: usize,
     pub(crate) steps: Vec<Step>,
 }
@@ -121,7 +126,7 @@ impl Plan {
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
         let is_crowded = random.u8(..8) == 0;
-        let services = if is_crowded { 20 } else { random.usize(3..7) };
+        let services = if is_crowded { MOST_SERVICES } else { random.usize(3..7) };
 
         let mut steps: Vec<_> = (0..services)
             .map(|service| Step {
@@ -134,6 +139,13 @@ impl Plan {
             (0..count)
                 .map(|_| Step { pause: pause(&mut random), action: action(services, &mut random) }),
         );
+        if random.u8(..3) == 2 {
+            let service = random.usize(..services);
+            let of = (service + random.usize(1..services)) % services;
+            let action = Action::AskForAddress { service, of };
+            let step = Step { pause: pause(&mut random), action };
+            steps.insert(random.usize(services..=steps.len()), step);
+        }
         Self { services, steps }
     }
 

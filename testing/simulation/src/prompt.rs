@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::addresses::{addresses, is_foreign};
 use crate::plan::{CONTROLLERS, Who};
+use crate::user::asks_for_address;
 use crate::world::{POOLS, World};
 
 /// The time within which a Service gets its address.
@@ -36,7 +37,9 @@ pub(crate) async fn watch(world: Arc<World>) {
         let mut still_waiting = BTreeMap::new();
         for service in world.server.objects("services") {
             let is_served = service["spec"]["type"] == "LoadBalancer" && !is_foreign(&service);
+            // An address that it asks for may be that of another.
             if !is_served
+                || asks_for_address(&service)
                 || !addresses(&service).is_empty()
                 || pools < POOLS.len()
                 || since.is_none()

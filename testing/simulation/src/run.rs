@@ -182,6 +182,9 @@ impl Cluster {
                 let patch = json!({"metadata": {"annotations": annotations}});
                 user::patch(world, service, patch, true).await;
             }
+            Action::AskForAddress { service, of } => {
+                user::ask_for_address(world, service, of).await;
+            }
             Action::Touch { service } => {
                 let number = world.server.version().to_string();
                 let patch = json!({"metadata": {"labels": {"touched": number}}});
@@ -267,7 +270,7 @@ impl Cluster {
         });
     }
 
-    /// Ends all faults. What users want stays, but for the pools, which all exist again.
+    /// Ends all faults. What users want stays, but for the pools, which all exist again, and for addresses that others may have.
     async fn heal(&self) {
         self.world.note(format_args!("the world heals"));
         self.world.heal();
@@ -275,6 +278,7 @@ impl Cluster {
         for pool in 0..POOLS.len() {
             user::set_pool(&self.world, pool, true).await;
         }
+        user::withdraw_address_requests(&self.world).await;
         for router in 0..ROUTERS {
             start_router(&self.world, &self.proxies, router).await;
         }

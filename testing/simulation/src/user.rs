@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use crate::addresses::{self, FOREIGN_CLASS};
-use crate::plan::{NODES, ROUTERS};
+use crate::plan::{MOST_SERVICES, NODES, ROUTERS};
 use crate::process::DRAIN;
 use crate::router::{NODE_AS, ROUTER_AS};
 use crate::world::{
@@ -146,6 +146,33 @@ pub(crate) async fn patch(world: &Arc<World>, service: usize, patch: Value, asks
         addresses::note_request(world, uid);
     }
     send(world, Method::PATCH, &service_path(service), Some(patch)).await;
+}
+
+/// The annotation by which a Service asks for an address.
+const ADDRESS_REQUEST: &str = "metallb.io/loadBalancerIPs";
+
+/// Returns true if a Service asks for an address.
+pub(crate) fn asks_for_address(service: &Value) -> bool {
+    !service["metadata"]["annotations"][ADDRESS_REQUEST].is_null()
+}
+
+/// Lets a Service ask for the address that another one has.
+pub(crate) async fn ask_for_address(world: &Arc<World>, service: usize, of: usize) {
+    let held = find(world, of).map(|other| addresses::addresses(&other)).unwrap_or_default();
+    if let Some(address) = held.first() {
+        let annotations = json!({ADDRESS_REQUEST: address.to_string()});
+        patch(world, service, json!({"metadata": {"annotations": annotations}}), true).await;
+    }
+}
+
+/// Lets no Service ask for an address any more.
+pub(crate) async fn withdraw_address_requests(world: &Arc<World>) {
+    for service in 0..MOST_SERVICES {
+        if find(world, service).is_some_and(|service| asks_for_address(&service)) {
+            let annotations = json!({ADDRESS_REQUEST: null});
+            patch(world, service, json!({"metadata": {"annotations": annotations}}), true).await;
+        }
+    }
 }
 
 /// Makes the pods of a Service ready on these nodes, given as bits, and removes the others.
