@@ -2,7 +2,7 @@
 //!
 //! Owns the order in which Services get their addresses, and reports the refusals to those that still wait.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -28,11 +28,12 @@ impl Allocator {
             return;
         }
 
+        let mut refused = RefusedRequests::default();
         for (_, key) in first.iter().chain(others) {
-            self.serve(key, changes).ok();
+            self.serve_unless_refused(key, &mut refused, changes).ok();
         }
         for (_, key) in others {
-            self.serve_or_refuse(key, changes);
+            self.serve_or_refuse(key, &mut refused, changes);
         }
     }
 
@@ -52,17 +53,54 @@ impl Allocator {
             }
         }
 
+        let mut refused = RefusedRequests::default();
         for (_, rival) in &rivals {
-            self.serve_or_refuse(rival, changes);
+            self.serve_or_refuse(rival, &mut refused, changes);
         }
     }
 
-    fn serve_or_refuse(&mut self, key: &ServiceKey, changes: &mut Changes) {
-        if let Err(refusal) = self.serve(key, changes)
+    fn serve_or_refuse(
+        &mut self,
+        key: &ServiceKey,
+        refused: &mut RefusedRequests,
+        changes: &mut Changes,
+    ) {
+        if let Err(refusal) = self.serve_unless_refused(key, refused, changes)
             && let Some(entry) = self.entries.get_mut(key)
+            && entry.refusal.as_deref() != Some(&*refusal)
         {
             let explained = self.ledger.explain(&refusal, &entry.request.terms);
-            entry.refuse(key, refusal, &explained, changes);
+            entry.refuse(key, Refusal::clone(&refusal), &explained, changes);
+        }
+    }
+
+    /// Serves a Service if it waits for an address. One that holds none and has the request of a Service that was just refused
+    /// is refused for the same reason, without another search: thousands may wait for a pool that is full.
+    fn serve_unless_refused(
+        &mut self,
+        key: &ServiceKey,
+        refused: &mut RefusedRequests,
+        changes: &mut Changes,
+    ) -> Result<(), Arc<Refusal>> {
+        let waiting = self.entries.get(key).filter(|entry| entry.assignment.is_none());
+        let request = waiting.map(|entry| Arc::as_ptr(&entry.request));
+        if let Some(refusal) = request.and_then(|request| refused.0.get(&request)) {
+            return Err(Arc::clone(refusal));
+        }
+
+        match self.serve(key, changes) {
+            Ok(()) => {
+                // An address that was just assigned is one that others may share, and one may have been released.
+                refused.0.clear();
+                Ok(())
+            }
+            Err(refusal) => {
+                let refusal = Arc::new(refusal);
+                if let Some(request) = request {
+                    refused.0.insert(request, Arc::clone(&refusal));
+                }
+                Err(refusal)
+            }
         }
     }
 
@@ -97,6 +135,11 @@ impl Allocator {
         Ok(())
     }
 }
+
+/// The requests that were refused since an address was last assigned, by their place in memory: equal requests share one. Only for
+/// Services without an address, since those with one of two are served in another way.
+#[derive(Default)]
+struct RefusedRequests(BTreeMap<*const ServiceRequest, Arc<Refusal>>);
 
 /// Finds the missing address of a Service that holds only one of two. Returns both, or None if the Service can do
 /// without the other one.
