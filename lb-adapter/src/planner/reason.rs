@@ -183,8 +183,10 @@ pub enum Reason {
     NoneLocal {
         /// This node.
         node: String,
-        /// The nodes that have a usable endpoint.
+        /// The nodes that have a usable endpoint; of many, the first few by name.
         elsewhere: BTreeSet<String>,
+        /// The number of other nodes that have one.
+        more: usize,
     },
     /// Fewer endpoints are ready than the Service or its pool requires.
     TooFewReady {
@@ -394,13 +396,18 @@ impl fmt::Display for Reason {
             Self::NoneUsable { endpoints } => {
                 write!(f, "none of the Service's {endpoints} endpoints is ready")
             }
-            Self::NoneLocal { node, elsewhere } => {
+            Self::NoneLocal { node, elsewhere, more } => {
                 write!(f, "externalTrafficPolicy is Local and no ready endpoint is on {node}")?;
                 if elsewhere.is_empty() {
                     return Ok(());
                 }
                 let elsewhere: Vec<_> = elsewhere.iter().map(String::as_str).collect();
-                write!(f, ", only on {}", elsewhere.join(", "))
+                write!(f, ", only on {}", elsewhere.join(", "))?;
+                match more {
+                    0 => Ok(()),
+                    1 => f.write_str(" and 1 more node"),
+                    more => write!(f, " and {more} more nodes"),
+                }
             }
         }
     }

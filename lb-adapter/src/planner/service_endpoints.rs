@@ -4,7 +4,7 @@
 //! slices, and may list one endpoint in several of them for a while. It lists a pod of a dual-stack Service once for
 //! each family. This module counts each pod once, whatever the order of slices and endpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -17,6 +17,8 @@ use super::reason::Reason;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceEndpoints<'a> {
     total: EndpointCount,
+    /// The number of nodes with usable endpoints.
+    usable_nodes: usize,
     /// The endpoints that name their node.
     by_node: BTreeMap<&'a str, EndpointCount>,
 }
@@ -72,7 +74,7 @@ impl<'a> ServiceEndpoints<'a> {
 
     /// Returns true if another node has a usable endpoint.
     pub(crate) fn are_usable_beside(&self, node: &str) -> bool {
-        self.by_node.iter().any(|(other, count)| *other != node && count.usable > 0)
+        self.usable_nodes > usize::from(self.on(node).usable > 0)
     }
 
     /// Checks that the node may attract traffic for the Service.
@@ -95,8 +97,10 @@ impl<'a> ServiceEndpoints<'a> {
         }
 
         let usable = self.by_node.iter().filter(|(_, count)| count.usable > 0);
-        let elsewhere = usable.map(|(node, _)| (*node).to_owned()).collect();
-        Err(Reason::NoneLocal { node: node.to_owned(), elsewhere })
+        let elsewhere = usable.map(|(node, _)| (*node).to_owned()).take(MOST_NAMED_NODES);
+        let elsewhere: BTreeSet<_> = elsewhere.collect();
+        let more = self.usable_nodes - elsewhere.len();
+        Err(Reason::NoneLocal { node: node.to_owned(), elsewhere, more })
     }
 }
 
@@ -201,9 +205,13 @@ impl<'a> Pods<'a> {
                 counted.by_node.entry(node).or_default().add(&pod);
             }
         }
+        counted.usable_nodes = counted.by_node.values().filter(|count| count.usable > 0).count();
         counted
     }
 }
+
+/// The most nodes that a reason names. All other nodes of a cluster may have this reason, and each of them would name all.
+const MOST_NAMED_NODES: usize = 8;
 
 /// Returns true if an endpoint takes traffic for its Service.
 pub(crate) fn is_usable(service: &Service, endpoint: &Endpoint<&str>) -> bool {
@@ -211,4 +219,52 @@ pub(crate) fn is_usable(service: &Service, endpoint: &Endpoint<&str>) -> bool {
         || endpoint.is_ready()
         || endpoint.serving == Some(true);
     answers && endpoint.address.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::model::ServiceKey;
+
+    use super::*;
+
+    /// Endpoints on nodes with these numbers, of which the even ones are not ready.
+    fn endpoints(nodes: std::ops::Range<u8>) -> Vec<Endpoint> {
+        let endpoint = |number: u8| {
+            let mut endpoint = Endpoint::new(IpAddr::from([10, 244, 0, number]));
+            endpoint.node_name = Some(format!("kube{number:03}").into());
+            endpoint.ready = Some(number % 2 == 1);
+            endpoint
+        };
+        nodes.map(endpoint).collect()
+    }
+
+    #[test]
+    fn a_reason_names_a_few_of_the_nodes_that_have_the_endpoints() {
+        let service = Service::new(ServiceKey::new("shop", "web"));
+        let reason = |nodes| {
+            let endpoints = endpoints(nodes);
+            let counted = ServiceEndpoints::of(&service, &endpoints);
+            counted.check(ExternalTrafficPolicy::Local, "kube000").unwrap_err().to_string()
+        };
+
+        let local = "externalTrafficPolicy is Local and no ready endpoint is on kube000, only on";
+        assert_eq!(reason(0..4), format!("{local} kube001, kube003"));
+        let eight = "kube001, kube003, kube005, kube007, kube009, kube011, kube013, kube015";
+        assert_eq!(reason(0..16), format!("{local} {eight}"));
+        assert_eq!(reason(0..18), format!("{local} {eight} and 1 more node"));
+        assert_eq!(reason(0..200), format!("{local} {eight} and 92 more nodes"));
+    }
+
+    #[test]
+    fn endpoints_beside_a_node_are_those_of_other_nodes() {
+        let service = Service::new(ServiceKey::new("shop", "web"));
+        let is_beside = |nodes| {
+            let endpoints = endpoints(nodes);
+            ServiceEndpoints::of(&service, &endpoints).are_usable_beside("kube001")
+        };
+        assert!(!is_beside(0..3), "the only ready one is on the node");
+        assert!(is_beside(0..4));
+        assert!(is_beside(2..4), "none is on the node");
+        assert!(!is_beside(2..3), "none is ready");
+    }
 }
