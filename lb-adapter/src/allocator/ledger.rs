@@ -80,7 +80,12 @@ impl Ledger {
 
     /// Returns true if there is a pool with this name.
     pub(super) fn has_pool(&self, name: &str) -> bool {
-        self.names.binary_search_by(|other| (**other).cmp(name)).is_ok()
+        self.index_of(name).is_some()
+    }
+
+    /// The index of the pool with this name.
+    pub(super) fn index_of(&self, name: &str) -> Option<usize> {
+        self.names.binary_search_by(|other| (**other).cmp(name)).ok()
     }
 
     /// Returns true if there are no pools.
@@ -90,7 +95,7 @@ impl Ledger {
 
     /// Returns true if a pool has addresses of a family, free or taken.
     pub(super) fn has_family(&self, pool: &str, family: IpFamily) -> bool {
-        let pool = self.pools.iter().find(|other| other.name == pool);
+        let pool = self.index_of(pool).and_then(|index| self.pools.get(index));
         pool.is_some_and(|pool| pool.ranges.iter().any(|range| range.family() == family))
     }
 

@@ -100,6 +100,18 @@ impl Allocator {
         self.namespaces = namespaces.map(|namespace| (namespace.name.clone(), namespace)).collect();
     }
 
+    /// Sets one namespace, or removes it. It takes effect as with [`Allocator::set_namespaces`].
+    pub(crate) fn set_namespace(&mut self, name: &str, namespace: Option<Namespace>) {
+        match namespace {
+            Some(namespace) => {
+                self.namespaces.insert(name.to_owned(), namespace);
+            }
+            None => {
+                self.namespaces.remove(name);
+            }
+        }
+    }
+
     /// Returns true if a pool of the last [`Allocator::reconcile`] selects namespaces by their labels.
     pub fn uses_namespaces(&self) -> bool {
         self.ledger.uses_namespaces()

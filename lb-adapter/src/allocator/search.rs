@@ -61,7 +61,7 @@ impl Ledger {
             return Ok(address);
         }
 
-        if let Some(index) = self.pools.iter().position(|other| other.name == pool)
+        if let Some(index) = self.index_of(pool)
             && let Some(address) = self.first_fit_of_family(index, Some(family), terms)
         {
             return Ok(address);
@@ -204,7 +204,7 @@ impl Ledger {
         pinned: &PinnedPools,
     ) -> Result<Vec<Vec<usize>>, Refusal> {
         if let Some(name) = requested {
-            let Some(index) = self.pools.iter().position(|pool| pool.name == name) else {
+            let Some(index) = self.index_of(name) else {
                 let configured = self.pool_names();
                 return Err(Refusal::UnknownPool { pool: name.to_owned(), configured });
             };

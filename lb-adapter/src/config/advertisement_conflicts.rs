@@ -6,7 +6,7 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::draft::{BgpAdvertisementDraft, Draft, PoolDraft};
 use super::key::Format;
 use super::report;
-use crate::model::{BgpAdvertisement, IpFamily, Pool};
+use crate::model::{AdvertisementIndex, BgpAdvertisement, IpFamily, Pool};
 
 /// Reports advertisements of one pool that give a prefix two local preferences at one peer. In resources this is an error, as in
 /// current MetalLB. A ConfigMap with such advertisements has always been accepted, so it is only a warning there, and the first
@@ -21,9 +21,10 @@ pub(super) fn check(
     // If some values could not be read, advertisements may seem equal only because of that.
     let is_complete = diagnostics.iter().all(|it| it.severity != Severity::Error);
     let mut reported = BTreeSet::new();
+    let index = AdvertisementIndex::new(resolved);
 
     for pool in &draft.pools {
-        let compared = advertisements_of(pool, draft, resolved, diagnostics);
+        let compared = advertisements_of(pool, draft, resolved, &index, diagnostics);
 
         for (index, (draft_of_one, one)) in compared.iter().enumerate() {
             for (draft_of_other, other) in compared.iter().take(index) {
@@ -51,11 +52,17 @@ fn advertisements_of<'a>(
     pool: &PoolDraft,
     draft: &'a Draft,
     resolved: &'a [BgpAdvertisement],
+    index: &AdvertisementIndex,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<(&'a BgpAdvertisementDraft, &'a BgpAdvertisement)> {
-    let all = draft.bgp_advertisements.iter().zip(resolved);
-    let mut selecting: Vec<_> =
-        all.filter(|(_, advertisement)| advertisement.selects_pool(&pool.pool)).collect();
+    let mut selecting = Vec::new();
+    for position in index.selecting(&pool.pool, resolved) {
+        if let (Some(draft), Some(advertisement)) =
+            (draft.bgp_advertisements.get(position), resolved.get(position))
+        {
+            selecting.push((draft, advertisement));
+        }
+    }
 
     if let Some(left_out) = selecting.len().checked_sub(MOST_COMPARED)
         && left_out > 0

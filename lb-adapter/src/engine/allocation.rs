@@ -69,13 +69,18 @@ impl Engine {
 
     /// Updates the Services in a namespace, since other pools may admit them now.
     pub(super) fn update_namespace(&mut self, name: &str, effects: &mut Effects) {
-        self.allocator.set_namespaces(self.store.namespaces.values().cloned());
-        if !self.is_ready() || !self.allocator.uses_namespaces() {
+        // Before that, all are set together.
+        if !self.is_ready() {
+            return;
+        }
+        self.allocator.set_namespace(name, self.store.namespaces.get(name).cloned());
+        if !self.allocator.uses_namespaces() {
             return;
         }
 
-        let keys = self.store.service_keys().filter(|key| *key.namespace == *name);
-        let keys: Vec<_> = keys.cloned().collect();
+        let first = ServiceKey::new(name, "");
+        let from_first = self.store.service_keys_from(&first);
+        let keys: Vec<_> = from_first.take_while(|key| *key.namespace == *name).cloned().collect();
         for key in &keys {
             self.allocate(key, effects);
         }
@@ -141,8 +146,7 @@ impl Engine {
     /// Reports each annotation without effect once.
     fn report_invalid_annotations(&mut self, key: &ServiceKey, effects: &mut Effects) {
         let Some(assignment) = self.allocator.assignment(key) else { return };
-        let Some(config) = self.effective_config.as_deref() else { return };
-        let Some(pool) = config.pool(&assignment.pool) else { return };
+        let Some(pool) = self.effective_pool(&assignment.pool) else { return };
         let Some(service) = self.store.service(key) else { return };
 
         let invalid = RouteAnnotations::of(&service, pool).invalid;

@@ -88,7 +88,7 @@ impl Engine {
         self.options.dataplane_gate?;
         let plan = self.plans.get(node)?;
         let assignment = self.allocator.assignment(key)?;
-        let pool = self.effective_config.as_deref()?.pool(&assignment.pool)?;
+        let pool = self.effective_pool(&assignment.pool)?;
         let gate = self.options.dataplane_gate_of(pool);
         if gate == DataplaneGate::Off {
             return None;

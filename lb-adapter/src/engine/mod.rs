@@ -31,7 +31,7 @@ use std::sync::Arc;
 use crate::allocator::{Allocator, Event, EventReason, HeldAddresses};
 use crate::manifest::Manifests;
 use crate::model::{Config, Service, ServiceKey};
-use crate::planner::{InvalidAnnotation, Plan, PlannerOptions};
+use crate::planner::{ConfigIndex, InvalidAnnotation, Plan, PlannerOptions};
 
 use observations::Observations;
 use retired_pools::RetiredPools;
@@ -42,6 +42,7 @@ pub use change::{Change, Effects};
 pub use dataplane_target::{DataplaneTarget, RouteDemand};
 pub use peer_label::peer_label;
 pub use probe_target::ProbeTarget;
+pub(crate) use queries::ServiceState;
 
 /// Turns objects into addresses and plans.
 #[derive(Debug, Default)]
@@ -53,6 +54,8 @@ pub struct Engine {
     config: Option<Arc<Config>>,
     /// The configuration with the retired pools whose addresses are still held. Plans are made from it.
     effective_config: Option<Arc<Config>>,
+    /// The index of that configuration.
+    config_index: Arc<ConfigIndex>,
     retired_pools: RetiredPools,
     synced: bool,
     allocator: Allocator,
@@ -145,6 +148,10 @@ impl Engine {
             }
 
             Change::Node(node) => {
+                // The kubelet reports its Node again every few minutes, mostly without a change that matters here.
+                if self.store.nodes.get(&node.name) == Some(&node) {
+                    return;
+                }
                 let name = node.name.clone();
                 self.store.nodes.insert(name.clone(), node);
                 self.plan_node(&name, effects);

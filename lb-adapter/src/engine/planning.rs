@@ -1,9 +1,10 @@
 //! The engine's use of the planner: the plans to update after each change.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::allocator::{Allocator, Assignment, Refusal};
-use crate::model::ServiceKey;
+use crate::model::{Pool, ServiceKey};
 use crate::planner::{NodeContext, Plan, ServiceEndpoints, ServiceInput};
 
 use super::{Effects, Engine};
@@ -21,6 +22,10 @@ impl Engine {
     /// Plans some Services on all nodes.
     pub(super) fn replan(&mut self, keys: &BTreeSet<ServiceKey>, effects: &mut Effects) {
         effects.planned.extend(keys.iter().cloned());
+        // No node announces anything yet, and the slices of a large Service come one by one.
+        if !self.synced {
+            return;
+        }
 
         for key in keys {
             let Some(service) = self.store.service(key) else {
@@ -40,6 +45,11 @@ impl Engine {
         }
     }
 
+    /// Returns a pool of the configuration that plans are made from.
+    pub(super) fn effective_pool(&self, name: &str) -> Option<&Pool> {
+        self.config_index.pool(self.effective_config.as_deref()?, name)
+    }
+
     /// Plans all Services on one node.
     pub(super) fn plan_node(&mut self, name: &str, effects: &mut Effects) {
         if self.only_node.as_deref().is_some_and(|only| only != name) {
@@ -52,6 +62,7 @@ impl Engine {
             synced: self.synced,
             draining: self.draining.contains(name),
             options: self.options.clone(),
+            index: Arc::clone(&self.config_index),
         };
 
         let plan = match self.plans.get_mut(name) {

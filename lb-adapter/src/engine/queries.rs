@@ -148,28 +148,21 @@ impl Engine {
 
     /// Returns the reasons why a node does not announce a Service.
     pub fn not_announced(&self, plan: &Plan, key: &ServiceKey) -> Vec<NotAnnounced> {
-        let reasons = self.with_service_input(plan.node(), key, |input| {
-            service_routes(&plan.context, input).not_announced
-        });
-        reasons.unwrap_or_default()
+        let Some(service) = self.store.service(key) else { return Vec::new() };
+        let state = self.state_of(&service);
+        service_routes(&plan.context, &state.input_on(plan.node())).not_announced
     }
 
-    /// Calls a function with the planner's input for a Service on a node.
-    pub(crate) fn with_service_input<T>(
-        &self,
-        node: &str,
-        key: &ServiceKey,
-        use_input: impl FnOnce(&ServiceInput<'_>) -> T,
-    ) -> Option<T> {
-        let service = self.store.service(key)?;
-        let endpoints = ServiceEndpoints::of(&service, self.store.endpoints_of(key));
-        // Operators read this, so the refusal comes with the explanation that the allocator does not keep.
-        let refusal = self.allocator.explain_refusal(key);
-        let held = self.allocator.assignment(key).ok_or(refusal.as_ref());
-
-        let mut input = ServiceInput::new(&service, held, &endpoints);
-        self.observations.add_to(&mut input, node);
-        Some(use_input(&input))
+    /// Returns the planner's input for a Service on any node. It is made once for all nodes, since counting the endpoints takes
+    /// as long as there are endpoints.
+    pub(crate) fn state_of<'a>(&'a self, service: &'a Service) -> ServiceState<'a> {
+        ServiceState {
+            engine: self,
+            service,
+            endpoints: ServiceEndpoints::of(service, self.store.endpoints_of(&service.key)),
+            // Operators read this, so the refusal comes with the explanation that the allocator does not keep.
+            refusal: self.allocator.explain_refusal(&service.key),
+        }
     }
 
     /// Returns the probe results of a node, by Service.
@@ -199,7 +192,7 @@ impl Engine {
     pub fn probe_target(&self, node: &str, key: &ServiceKey) -> Option<ProbeTarget> {
         let service = self.store.service(key)?;
         let assignment = self.allocator.assignment(key)?;
-        let pool = self.effective_config.as_deref()?.pool(&assignment.pool)?;
+        let pool = self.effective_pool(&assignment.pool)?;
         let health = RouteAnnotations::of(&service, pool).health;
         let probe = health.probe?;
 
@@ -231,6 +224,26 @@ impl Engine {
     pub fn attribute_warnings(&self) -> BTreeSet<String> {
         let warnings = self.sessions().flat_map(|(plan, peer)| plan.warnings(peer));
         warnings.map(|warning| warning.to_string()).collect()
+    }
+}
+
+/// A Service, and what the planner knows of it on all nodes.
+#[derive(Debug)]
+pub(crate) struct ServiceState<'a> {
+    engine: &'a Engine,
+    pub(crate) service: &'a Service,
+    endpoints: ServiceEndpoints<'a>,
+    refusal: Option<Refusal>,
+}
+
+impl ServiceState<'_> {
+    /// Returns the planner's input for a node.
+    pub(crate) fn input_on(&self, node: &str) -> ServiceInput<'_> {
+        let held = self.engine.allocator.assignment(&self.service.key);
+        let held = held.ok_or(self.refusal.as_ref());
+        let mut input = ServiceInput::new(self.service, held, &self.endpoints);
+        self.engine.observations.add_to(&mut input, node);
+        input
     }
 }
 

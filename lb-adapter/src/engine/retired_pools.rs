@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::allocator::StrandedAddresses;
 use crate::model::{Config, Pool};
+use crate::planner::ConfigIndex;
 
 use super::Engine;
 
@@ -86,12 +87,14 @@ impl Engine {
 
         let Some(config) = &self.config else {
             self.effective_config = None;
+            self.config_index = Arc::default();
             return;
         };
         let mut effective = Arc::clone(config);
         if !pools.is_empty() {
             Arc::make_mut(&mut effective).pools.extend_from_slice(pools);
         }
+        self.config_index = Arc::new(ConfigIndex::new(&effective));
         self.effective_config = Some(effective);
     }
 }

@@ -3,6 +3,8 @@
 //! Owns the comparison of outcomes, and the gates of a group in words that hold for all of its nodes. Decides nothing about
 //! a Service.
 
+use std::collections::BTreeMap;
+
 use super::{GateExplanation, NodeExplanation, PeerExplanation};
 use crate::planner::Gate;
 
@@ -14,14 +16,14 @@ pub(super) struct NodeGroup<'a> {
 }
 
 /// The part of a node's explanation that makes an outcome: not the values that let a gate pass.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Outcome<'a> {
     announced: bool,
     gates: Vec<(&'static str, Option<bool>, &'a str)>,
     peers: Vec<PeerOutcome<'a>>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct PeerOutcome<'a> {
     peer: &'a str,
     gates: Vec<(&'static str, Option<bool>, &'a str)>,
@@ -29,15 +31,15 @@ struct PeerOutcome<'a> {
 
 /// Returns the nodes in groups, in the order of the first node of each.
 pub(super) fn groups(nodes: &[NodeExplanation]) -> Vec<NodeGroup<'_>> {
-    let mut groups: Vec<(Outcome<'_>, NodeGroup<'_>)> = Vec::new();
+    let (mut groups, mut positions) = (Vec::new(), BTreeMap::new());
     for node in nodes {
-        let outcome = Outcome::of(node);
-        match groups.iter_mut().find(|(other, _)| *other == outcome) {
-            Some((_, group)) => group.nodes.push(node),
-            None => groups.push((outcome, NodeGroup { nodes: vec![node] })),
+        let position = *positions.entry(Outcome::of(node)).or_insert(groups.len());
+        match groups.get_mut(position) {
+            None => groups.push(NodeGroup { nodes: vec![node] }),
+            Some(group) => group.nodes.push(node),
         }
     }
-    groups.into_iter().map(|(_, group)| group).collect()
+    groups
 }
 
 impl<'a> Outcome<'a> {
@@ -127,13 +129,14 @@ impl NodeGroup<'_> {
         let mut findings: Vec<&str> = Vec::new();
         for node in &self.nodes {
             let Some(gate) = node.gates.get(position) else { continue };
-            if !findings.contains(&gate.found.as_str()) {
-                findings.push(&gate.found);
+            if findings.contains(&gate.found.as_str()) {
+                continue;
             }
-        }
-        if findings.len() > MAX_FINDINGS {
-            findings.truncate(MAX_FINDINGS);
-            findings.push("..");
+            if findings.len() == MAX_FINDINGS {
+                findings.push("..");
+                break;
+            }
+            findings.push(&gate.found);
         }
         findings.join("; ")
     }

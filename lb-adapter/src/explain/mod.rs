@@ -108,12 +108,13 @@ impl Explanation {
         let cluster = cluster.into();
         let engine = cluster.engine;
         let service = engine.service_of(key)?;
+        let state = engine.state_of(&service);
         let mut explanation = Self {
             service: key.to_string(),
             addresses: Vec::new(),
             pool: None,
             invalid_annotations: Vec::new(),
-            nodes: engine.plans().map(|plan| node::explain(cluster, &service, plan)).collect(),
+            nodes: engine.plans().map(|plan| node::explain(cluster, &state, plan)).collect(),
         };
 
         let Some(assignment) = engine.holding(key) else { return Some(explanation) };
@@ -136,7 +137,8 @@ impl Explanation {
     ) -> Option<NodeExplanation> {
         let cluster = cluster.into();
         let service = cluster.engine.service_of(key)?;
-        Some(node::explain(cluster, &service, plan))
+        let state = cluster.engine.state_of(&service);
+        Some(node::explain(cluster, &state, plan))
     }
 
     /// Returns true if a node announces the Service.

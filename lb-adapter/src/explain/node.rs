@@ -1,17 +1,20 @@
 //! The gates that concern all peers of a node.
 
 use super::{ClusterState, GateExplanation, NodeExplanation, format_of, peer};
-use crate::engine::peer_label;
+use crate::engine::{ServiceState, peer_label};
 use crate::model::Service;
-use crate::planner::{DataplaneStatus, Gate, NotAnnounced, Plan, Reason};
+use crate::planner::{
+    DataplaneStatus, Gate, NotAnnounced, Plan, Reason, ServiceInput, service_routes,
+};
 
 /// Explains a Service on a node.
 pub(super) fn explain(
     cluster: ClusterState<'_>,
-    service: &Service,
+    state: &ServiceState<'_>,
     plan: &Plan,
 ) -> NodeExplanation {
-    let reasons = cluster.engine.not_announced(plan, &service.key);
+    let (service, input) = (state.service, state.input_on(plan.node()));
+    let reasons = service_routes(&plan.context, &input).not_announced;
     let announced = plan.is_announced(&service.key);
     let (of_peers, mut of_node): (Vec<_>, Vec<_>) =
         reasons.iter().partition(|missing| missing.peer.is_some());
@@ -36,7 +39,7 @@ pub(super) fn explain(
     NodeExplanation {
         node: plan.node().to_owned(),
         announced: peers.iter().any(|peer| !peer.routes.is_empty()),
-        gates: gates(cluster, service, plan, stopped_by, &of_node),
+        gates: gates(cluster, &input, plan, stopped_by, &of_node),
         peers,
     }
 }
@@ -44,7 +47,7 @@ pub(super) fn explain(
 /// Returns all gates, and then the failures that concern one of two addresses.
 fn gates(
     cluster: ClusterState<'_>,
-    service: &Service,
+    input: &ServiceInput<'_>,
     plan: &Plan,
     stopped_by: Option<&Reason>,
     partial: &[&NotAnnounced],
@@ -55,7 +58,7 @@ fn gates(
         gates.push(match stopped_by {
             Some(reason) if gate == reason.gate() => GateExplanation::failed(reason, format),
             Some(reason) if gate > reason.gate() => GateExplanation::unknown(gate.as_str()),
-            _ => GateExplanation::passed(gate.as_str(), findings(cluster, service, plan, gate)),
+            _ => GateExplanation::passed(gate.as_str(), findings(cluster, input, plan, gate)),
         });
     }
 
@@ -66,7 +69,13 @@ fn gates(
 }
 
 /// Returns the values that let a gate pass.
-fn findings(cluster: ClusterState<'_>, service: &Service, plan: &Plan, gate: Gate) -> String {
+fn findings(
+    cluster: ClusterState<'_>,
+    input: &ServiceInput<'_>,
+    plan: &Plan,
+    gate: Gate,
+) -> String {
+    let service = input.service;
     match gate {
         Gate::Type => service.type_.to_string(),
         Gate::Class => match &service.load_balancer_class {
@@ -84,8 +93,8 @@ fn findings(cluster: ClusterState<'_>, service: &Service, plan: &Plan, gate: Gat
             labels.join(", ")
         }
         Gate::Advertisement => advertisements(cluster, service, plan),
-        Gate::Endpoints => endpoints(cluster, service, plan),
-        Gate::Dataplane => dataplane(cluster, service, plan),
+        Gate::Endpoints => endpoints(input, plan),
+        Gate::Dataplane => dataplane(input),
         Gate::Sync | Gate::Config | Gate::Drain | Gate::Policy => String::new(),
     }
 }
@@ -113,23 +122,15 @@ fn advertisements(cluster: ClusterState<'_>, service: &Service, plan: &Plan) -> 
     names.join(", ")
 }
 
-fn endpoints(cluster: ClusterState<'_>, service: &Service, plan: &Plan) -> String {
-    let policy = service.external_traffic_policy;
-    let count = cluster.engine.with_service_input(plan.node(), &service.key, |input| {
-        input.endpoints.counting(policy, plan.node())
-    });
-    match count {
-        Some(count) => format!("{policy:?}: {} of {} usable", count.usable, count.all),
-        None => String::new(),
-    }
+fn endpoints(input: &ServiceInput<'_>, plan: &Plan) -> String {
+    let policy = input.service.external_traffic_policy;
+    let count = input.endpoints.counting(policy, plan.node());
+    format!("{policy:?}: {} of {} usable", count.usable, count.all)
 }
 
 /// Returns the state of the node's dataplane, if the node has reported it.
-fn dataplane(cluster: ClusterState<'_>, service: &Service, plan: &Plan) -> String {
-    let status = cluster
-        .engine
-        .with_service_input(plan.node(), &service.key, |input| input.dataplane_status.cloned());
-    match status.flatten() {
+fn dataplane(input: &ServiceInput<'_>) -> String {
+    match input.dataplane_status {
         Some(DataplaneStatus::Ready) => "forwards to the Service".to_owned(),
         Some(DataplaneStatus::Depreferenced(problem)) => {
             format!("announced with a lower preference: {problem}")

@@ -1,5 +1,6 @@
 //! The gates that concern one peer: its own reasons, its session, and the delivery of each route.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use ipnet::IpNet;
@@ -17,15 +18,15 @@ pub(super) fn explain_all(
     plan: &Plan,
     reasons: &[NotAnnounced],
 ) -> Vec<PeerExplanation> {
+    let mut by_peer: BTreeMap<&str, Vec<IpNet>> = BTreeMap::new();
+    for (to, prefix) in plan.announced(&service.key) {
+        by_peer.entry(&to.peer.name).or_default().push(prefix);
+    }
+
     let mut peers = Vec::new();
     for peer_plan in &plan.peers {
-        let mut prefixes = Vec::new();
-        for (to, prefix) in plan.announced(&service.key) {
-            if to.peer.name == peer_plan.peer.name {
-                prefixes.push(prefix);
-            }
-        }
-        peers.push(explain(cluster, plan, peer_plan, &prefixes, reasons));
+        let prefixes = by_peer.get(peer_plan.peer.name.as_str()).map_or(&[][..], Vec::as_slice);
+        peers.push(explain(cluster, plan, peer_plan, prefixes, reasons));
     }
     peers
 }

@@ -1,6 +1,6 @@
 //! Advertisements, which make the addresses of pools known outside the cluster.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::selector::matches_any_or_empty;
 use super::{Community, IpFamily, LabelSelector, Labels, LargeCommunity, Pool};
@@ -74,6 +74,47 @@ impl BgpAdvertisement {
     /// Returns true if a Service with these labels is announced.
     pub(crate) fn selects_service(&self, labels: &Labels) -> bool {
         matches_any_or_empty(&self.service_selectors, labels)
+    }
+}
+
+/// The advertisements of a configuration by the pools that they select. There may be thousands of both, so that not each is
+/// compared with each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AdvertisementIndex {
+    /// The indexes of advertisements that select pools only by name.
+    by_pool: BTreeMap<String, Vec<usize>>,
+    /// The indexes of the others: they select all pools, or some by their labels.
+    others: Vec<usize>,
+}
+
+impl AdvertisementIndex {
+    /// Makes the index of these advertisements.
+    pub(crate) fn new(advertisements: &[BgpAdvertisement]) -> Self {
+        let mut index = Self::default();
+        for (position, advertisement) in advertisements.iter().enumerate() {
+            let PoolSelection { names, selectors } = &advertisement.pools;
+            if names.is_empty() || !selectors.is_empty() {
+                index.others.push(position);
+                continue;
+            }
+            for name in names {
+                index.by_pool.entry(name.clone()).or_default().push(position);
+            }
+        }
+        index
+    }
+
+    /// Returns the indexes of those that select a pool, in ascending order. `all` are the advertisements of the index.
+    pub(crate) fn selecting(&self, pool: &Pool, all: &[BgpAdvertisement]) -> Vec<usize> {
+        let named = self.by_pool.get(&pool.name).map_or(&[][..], Vec::as_slice);
+        let mut selecting = named.to_vec();
+        for position in &self.others {
+            if all.get(*position).is_some_and(|advertisement| advertisement.selects_pool(pool)) {
+                selecting.push(*position);
+            }
+        }
+        selecting.sort_unstable();
+        selecting
     }
 }
 
@@ -152,6 +193,32 @@ mod tests {
         selector.match_labels.insert("zone".to_owned(), "dmz".to_owned());
         other.selectors.push(selector);
         assert!(other.selects(&pool));
+    }
+
+    #[test]
+    fn an_index_finds_the_advertisements_that_select_a_pool() {
+        let mut selector = LabelSelector::default();
+        selector.match_labels.insert("zone".to_owned(), "dmz".to_owned());
+        let selections = [
+            PoolSelection::only("a"),
+            PoolSelection::default(),
+            PoolSelection { names: BTreeSet::new(), selectors: vec![selector.clone()] },
+            PoolSelection { names: ["a", "b"].map(str::to_owned).into(), selectors: Vec::new() },
+            PoolSelection { names: ["b"].map(str::to_owned).into(), selectors: vec![selector] },
+            PoolSelection::only("gone"),
+        ];
+        let all = selections.map(|pools| BgpAdvertisement { pools, ..BgpAdvertisement::new("") });
+        let index = AdvertisementIndex::new(&all);
+
+        for name in ["a", "b", "c"] {
+            for zone in ["dmz", "office"] {
+                let mut pool = Pool::new(name, Vec::new());
+                pool.labels.insert("zone".to_owned(), zone.to_owned());
+                let selecting: Vec<_> =
+                    (0..all.len()).filter(|position| all[*position].selects_pool(&pool)).collect();
+                assert_eq!(index.selecting(&pool, &all), selecting, "{name} {zone}");
+            }
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod service;
 mod timestamp;
 
 pub use address_range::{AddressRange, Addresses, Prefixes, RangeError};
+pub(crate) use advertisement::AdvertisementIndex;
 pub use advertisement::{BgpAdvertisement, L2Advertisement, PoolSelection};
 pub use allocation::ServiceAllocation;
 pub use bfd::BfdProfile;

@@ -12,6 +12,7 @@
 //!
 //! A plan does not keep the reasons why routes are missing: `service_routes` returns them again on demand.
 
+mod config_index;
 mod hints;
 mod node_context;
 mod plan;
@@ -28,6 +29,7 @@ mod service_routes;
 mod tests;
 mod urgency;
 
+pub(crate) use config_index::ConfigIndex;
 pub use node_context::{DataplaneStatus, NodeContext, PlannerOptions, ProbeStatus, ServiceInput};
 pub use plan::{PeerPlan, Plan, RouteKey};
 pub use planned_route::PlannedRoute;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::allocator::{Assignment, Refusal};
 use crate::model::{Config, DataplaneGate, NextHopPolicy, Node, Pool, Service};
 
+use super::config_index::ConfigIndex;
 use super::service_endpoints::ServiceEndpoints;
 
 /// A node, and the state that is the same for all Services on it.
@@ -21,6 +22,8 @@ pub struct NodeContext {
     pub draining: bool,
     /// The options of the process.
     pub options: PlannerOptions,
+    /// The index of the configuration.
+    pub(crate) index: Arc<ConfigIndex>,
 }
 
 /// The options of the process, the same for all nodes.
@@ -57,8 +60,14 @@ impl PlannerOptions {
 impl NodeContext {
     /// Makes the context of a node with this configuration, after the initial lists.
     pub fn new(node: Node, config: Arc<Config>) -> Self {
-        let config = Some(config);
-        Self { node, config, synced: true, draining: false, options: PlannerOptions::default() }
+        Self {
+            node,
+            index: Arc::new(ConfigIndex::new(&config)),
+            config: Some(config),
+            synced: true,
+            draining: false,
+            options: PlannerOptions::default(),
+        }
     }
 }
 

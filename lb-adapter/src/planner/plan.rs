@@ -26,6 +26,8 @@ pub struct Plan {
     pub context: NodeContext,
     /// The node's peers, in the order configured.
     pub peers: Vec<PeerPlan>,
+    /// The position in `peers` of each peer of the configuration, if it is one of the node's.
+    positions: Vec<Option<usize>>,
     /// The routes of each announced Service.
     services: BTreeMap<ServiceKey, Box<[RoutePosition]>>,
     /// The lists of advertisements that contributions have in common.
@@ -63,8 +65,9 @@ type RoutePosition = (usize, IpNet);
 impl Plan {
     /// Makes the plan of a node that announces nothing yet.
     pub fn new(context: NodeContext) -> Self {
-        let peers = peer_plans(&context, &mut BTreeMap::new());
-        Self { context, peers, services: BTreeMap::new(), advertisements: Interner::default() }
+        let (peers, positions) = peer_plans(&context, &mut BTreeMap::new());
+        let (services, advertisements) = (BTreeMap::new(), Interner::default());
+        Self { context, peers, positions, services, advertisements }
     }
 
     /// Makes the plan of a node with all of its Services, in any order.
@@ -88,7 +91,7 @@ impl Plan {
         for peer_plan in std::mem::take(&mut self.peers) {
             before.insert(peer_plan.peer.name.clone(), peer_plan);
         }
-        self.peers = peer_plans(&context, &mut before);
+        (self.peers, self.positions) = peer_plans(&context, &mut before);
         self.context = context;
 
         // The positions of the peers have changed.
@@ -138,13 +141,9 @@ impl Plan {
         prefix: IpNet,
         service: &ServiceKey,
     ) -> bool {
-        let Some(config) = &self.context.config else { return false };
-        let Some(name) = config.peers.get(peer).map(|peer| peer.name.as_str()) else {
-            return false;
-        };
-        let Some(route) = self.peer(name).and_then(|plan| plan.routes.get(&prefix)) else {
-            return false;
-        };
+        let Some(Some(position)) = self.positions.get(peer) else { return false };
+        let Some(plan) = self.peers.get(*position) else { return false };
+        let Some(route) = plan.routes.get(&prefix) else { return false };
         !route.is_depreferenced() && route.services().any(|other| other != service)
     }
 
@@ -166,8 +165,9 @@ impl Plan {
         let mut changed = BTreeSet::new();
         for announcement in announced {
             let Some(route) = self.position_of(&announcement) else { continue };
-            // Two addresses of the Service may lie in one aggregate.
-            if now.contains(&route) {
+            // Two addresses of the Service may lie in one aggregate. The announcements to a peer follow each other.
+            let mut to_peer = now.iter().rev().take_while(|(position, _)| *position == route.0);
+            if to_peer.any(|other| *other == route) {
                 continue;
             }
             now.push(route);
@@ -176,9 +176,12 @@ impl Plan {
             }
         }
 
-        for route in before {
-            if !now.contains(&route) && self.remove_contribution(route, key) {
-                changed.extend(self.key_of(route));
+        if *before != *now {
+            let kept: BTreeSet<_> = now.iter().copied().collect();
+            for route in before {
+                if !kept.contains(&route) && self.remove_contribution(route, key) {
+                    changed.extend(self.key_of(route));
+                }
             }
         }
         if !now.is_empty() {
@@ -213,9 +216,8 @@ impl Plan {
 
     /// Returns the position of the announced route. An announcement names its peer by the index in the configuration.
     fn position_of(&self, announcement: &Announcement) -> Option<RoutePosition> {
-        let peer = self.context.config.as_deref()?.peers.get(announcement.peer)?;
-        let position = self.peers.iter().position(|plan| plan.peer.name == peer.name)?;
-        Some((position, announcement.prefix))
+        let position = *self.positions.get(announcement.peer)?;
+        Some((position?, announcement.prefix))
     }
 
     /// Adds or replaces the contribution of a Service to a route. Returns true if the route changed.
@@ -283,13 +285,17 @@ impl Plan {
     }
 }
 
-/// Returns the plans for the peers of a node. A peer that had a plan before keeps its routes.
-fn peer_plans(context: &NodeContext, before: &mut BTreeMap<String, PeerPlan>) -> Vec<PeerPlan> {
-    let Some(config) = &context.config else { return Vec::new() };
-
-    let mut plans = Vec::new();
-    for peer in &config.peers {
-        if !peer.selects(&context.node.labels) {
+/// Returns the plans for the peers of a node, and the position among them of each peer of the configuration. A peer that had a
+/// plan before keeps its routes.
+fn peer_plans(
+    context: &NodeContext,
+    before: &mut BTreeMap<String, PeerPlan>,
+) -> (Vec<PeerPlan>, Vec<Option<usize>>) {
+    let (mut plans, mut positions) = (Vec::new(), Vec::new());
+    for peer in context.config.iter().flat_map(|config| &config.peers) {
+        let is_selected = peer.selects(&context.node.labels);
+        positions.push(is_selected.then_some(plans.len()));
+        if !is_selected {
             continue;
         }
         let peer = peer.clone();
@@ -303,7 +309,7 @@ fn peer_plans(context: &NodeContext, before: &mut BTreeMap<String, PeerPlan>) ->
             },
         });
     }
-    plans
+    (plans, positions)
 }
 
 /// Keeps the current bandwidth of a route if the new one differs by less than the hysteresis.

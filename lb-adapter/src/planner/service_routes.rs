@@ -95,7 +95,7 @@ impl<'a> Candidate<'a> {
             Err(Some(refusal)) => return Err(Reason::Refused(refusal.clone())),
             Err(None) => return Err(Reason::NoAddress),
         };
-        let Some(pool) = config.pool(&assignment.pool) else {
+        let Some(pool) = context.index.pool(config, &assignment.pool) else {
             return Err(without_pool(config, assignment));
         };
         let is_leaving = input.dataplane_status == Some(&DataplaneStatus::Leaving);
@@ -222,16 +222,15 @@ impl<'a> Candidate<'a> {
         if self.pool.protocol == Protocol::Layer2 {
             return Err(Reason::Layer2(pool));
         }
-        let all = self.config.bgp_advertisements.iter().enumerate();
-        let mut of_pool =
-            all.filter(|(_, advertisement)| advertisement.selects_pool(self.pool)).peekable();
-        if of_pool.peek().is_none() {
+        let of_pool = self.context.index.advertisements_of(self.config, self.pool);
+        if of_pool.is_empty() {
             return Err(Reason::NoAdvertisement(pool));
         }
 
         let node = &self.context.node;
-        let (from_node, not_from_node): (Vec<_>, Vec<_>) =
-            of_pool.partition(|(_, advertisement)| advertisement.selects_node(&node.labels));
+        let (from_node, not_from_node): (Vec<_>, Vec<_>) = of_pool
+            .into_iter()
+            .partition(|(_, advertisement)| advertisement.selects_node(&node.labels));
         if from_node.is_empty() {
             return Err(Reason::NotFromNode { pool, node: node.name.clone() });
         }
