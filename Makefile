@@ -3,7 +3,8 @@
 CARGO ?= cargo
 # Every command uses the exact versions of Cargo.lock.
 LOCKED ?= --locked
-# Additional arguments for `make lab`, such as ARGS="--once --output json", and for `make bench-session`.
+# Additional arguments for `make lab`, such as ARGS="--once --output json", for `make bench-session`, `make bench-growth` and
+# `make instructions`.
 ARGS ?=
 # How many simulated clusters `make simulate` runs.
 SEEDS ?= 200
@@ -26,7 +27,7 @@ BASELINE ?= main
 TAG ?= --snapshot
 
 .DEFAULT_GOAL := help
-.PHONY: help simulate soak fuzz fuzz-coverage lab book test test-deps check fmt clippy docs guard unit interop bench bench-session bench-lto msrv deny semver mutants reproducible release
+.PHONY: help simulate soak fuzz fuzz-coverage lab book test test-deps check fmt clippy docs guard unit interop instructions bench bench-growth bench-session bench-lto msrv deny semver mutants reproducible release
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,7 +35,7 @@ help: ## List the targets
 lab: ## Build ferrolb and run the reference cluster on loopback addresses: no root, nothing to install
 	$(CARGO) run $(LOCKED) -p ferrolb --no-default-features -- lab examples/reference $(ARGS)
 
-test: test-deps guard check unit interop ## Run all tests; installs routers and tshark with apt if they are missing
+test: test-deps guard check instructions unit interop ## Run all tests; installs routers and tshark with apt if they are missing
 	@tail -qn 1 target/unit-tests.log target/interop-tests.log
 	@echo 'make test: all passed'
 
@@ -73,6 +74,13 @@ soak: ## Run a cluster with BIRD and FRR under churn for SOAK_SECONDS (3600) fro
 
 interop: ## Run the tests against real routers and tshark, as root or with sudo
 	scripts/run-tests interop
+
+# An optimized build of two crates and what they need. Counts do not depend on what else the machine does.
+instructions: ## Count instructions and compare them with benches/growth/baseline.txt; ARGS=bless writes it again
+	$(CARGO) run $(LOCKED) -q --profile growth -p bench-growth -- $(or $(ARGS),check)
+
+bench-growth: ## Count instructions at three sizes, with the slopes; ARGS='Loc-RIB plan' for parts of names
+	$(CARGO) run $(LOCKED) -q --profile growth -p bench-growth -- $(ARGS)
 
 bench: ## Run the benchmarks
 	$(CARGO) bench $(LOCKED) -p benches

@@ -16,7 +16,7 @@ use lb_adapter::model::{IpFamily, Service};
 use lb_adapter::planner::{NodeContext, Plan, ServiceEndpoints, ServiceInput};
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator::SYSTEM;
 
 /// The number of Services in the large cases.
 const MANY: usize = 10_000;

@@ -20,7 +20,7 @@ use bgp_core::wire::PathAttributes;
 use bytes::BytesMut;
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator::SYSTEM;
 
 /// The sizes of the tables.
 const SIZES: [u32; 3] = [10_000, 100_000, 1_000_000];

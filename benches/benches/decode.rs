@@ -11,7 +11,7 @@ use benches::table::markdown;
 use benches::tally::Tally;
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator::SYSTEM;
 
 fn main() {
     let arguments = Arguments::of_program();

@@ -10,7 +10,7 @@ use benches::measure::{Measured, contestant, measure};
 use benches::table::markdown;
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator::SYSTEM;
 
 /// The number of UPDATEs in one pass.
 const UPDATES: usize = 10_000;

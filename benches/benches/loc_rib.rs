@@ -16,7 +16,7 @@ use bgp_core::wire::PathAttributes;
 use bgp_core::{Asn, BgpIdentifier, IpNet, Ipv4Net, PeerType};
 
 #[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
+static ALLOCATOR: CountingAllocator = CountingAllocator::SYSTEM;
 
 /// The number of changes in one pass.
 const CHANGES: u32 = 1_000;
