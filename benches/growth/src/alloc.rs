@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// A binary that counts declares one: `#[global_allocator] static ALLOCATOR: CountingAllocator = CountingAllocator::SYSTEM;`
 #[derive(Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a static is made of the allocator")]
 pub struct CountingAllocator<A = System>(pub A);
 
 impl CountingAllocator {

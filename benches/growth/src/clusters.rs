@@ -88,7 +88,6 @@ pub fn engine(count: usize, peers: u8) -> Engine {
 
 /// The numbers of things in a cluster of several nodes.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "benchmarks vary one number and leave the others")]
 pub struct ClusterSize {
     /// The Services; every other one has policy Local.
     pub services: usize,

@@ -39,19 +39,21 @@ const TABLES: [(Growth, &str); 2] = [
 /// A row: the instructions and allocations for one thing at each size, and the slope.
 fn row(work: &Work, costs: &[Cost]) -> Vec<String> {
     let things = |cost: &Cost, size: usize| match work.growth {
-        Growth::All => cost.times as f64 * size as f64,
-        Growth::One => cost.times as f64,
+        Growth::All => cost.times * size as u64,
+        Growth::One => cost.times,
     };
     let sized = || costs.iter().zip(work.sizes);
-    let instructions = sized().map(|(cost, size)| cost.instructions as f64 / things(cost, size));
-    let allocations = sized().map(|(cost, size)| cost.allocations as f64 / things(cost, size));
+    let instructions = sized()
+        .map(|(cost, size)| (cost.instructions + things(cost, size) / 2) / things(cost, size));
+    let allocations =
+        sized().map(|(cost, size)| cost.allocations as f64 / things(cost, size) as f64);
     let points: Vec<_> = sized()
         .map(|(cost, size)| (size as f64, cost.instructions as f64 / cost.times as f64))
         .collect();
 
     let [small, middle, large] = work.sizes.map(short);
     let mut row = vec![work.name.to_owned(), format!("{small}, {middle}, {large} {}", work.unit)];
-    row.extend(instructions.map(|each| grouped(each.round() as u64)));
+    row.extend(instructions.map(grouped));
     row.extend(allocations.map(|each| format!("{each:.2}")));
     row.push(format!("{:.2}", slope(&points)));
     row
