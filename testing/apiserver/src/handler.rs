@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse as _;
@@ -25,6 +25,7 @@ use crate::schema::Schemas;
 use crate::selector::Selector;
 use crate::service::Allocations;
 use crate::store::{ListSnapshot, ObjectKey, Store};
+use crate::traffic::{Meter, Traffic};
 use crate::watch::{Cuts, Watch};
 use crate::write::WriteRequest;
 
@@ -39,6 +40,7 @@ pub(crate) struct ServerState {
     pub(crate) cuts: Arc<Cuts>,
     pub(crate) bookmark_interval: Duration,
     pub(crate) requests: RequestLog,
+    pub(crate) traffic: Arc<Traffic>,
     pub(crate) allocations: Allocations,
     /// The token of requests that have none.
     pub(crate) anonymous: Option<String>,
@@ -156,13 +158,17 @@ impl RequestHandler<'_> {
             return self.review(kind, verb);
         }
 
-        match verb {
+        let key = (self.token().unwrap_or_default().to_owned(), verb, path.resource());
+        let meter = Meter { traffic: Arc::clone(&self.state.traffic), key };
+        let answer = match verb {
             "get" => self.get(&resource, path),
             "list" => self.list(&resource, path, &query, &selector),
-            "watch" => self.watch(&resource, path, &query, selector),
+            "watch" => return self.watch(&resource, path, &query, selector, meter),
             "deletecollection" => self.delete_collection(&resource, path, &selector),
             _ => self.write(&resource, path, &query, verb),
-        }
+        }?;
+        meter.add(answer.body().size_hint().exact().unwrap_or_default());
+        Ok(answer)
     }
 
     /// Answers a review, which is not stored: it can only be created.
@@ -195,12 +201,10 @@ impl RequestHandler<'_> {
         verb: &'static str,
         selector: &Selector,
     ) -> Result<(), Failure> {
-        let subresource =
-            path.subresource.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
         let request = RequestAttributes {
             verb: verb.into(),
             group: path.group.clone(),
-            resource: format!("{}{subresource}", path.plural),
+            resource: path.resource(),
             namespace: path.namespace.clone().unwrap_or_default(),
             // A list or watch that selects one name counts as a request for that name.
             name: path.name.clone().or_else(|| selector.name().map(str::to_owned)),
@@ -312,6 +316,7 @@ impl RequestHandler<'_> {
         path: &ObjectPath,
         query: &BTreeMap<String, String>,
         selector: Selector,
+        meter: Meter,
     ) -> Answer {
         let since = match query.get("resourceVersion").map_or("", String::as_str) {
             "" | "0" => None,
@@ -343,6 +348,7 @@ impl RequestHandler<'_> {
             bookmark_interval: bookmarks.then_some(self.state.bookmark_interval),
             timeout: Duration::from_secs(seconds),
             cuts: Arc::clone(&self.state.cuts),
+            meter,
         }
         .respond()
     }

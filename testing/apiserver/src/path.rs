@@ -41,6 +41,16 @@ pub(crate) struct ObjectPath {
     pub(crate) subresource: Option<String>,
 }
 
+impl ObjectPath {
+    /// Returns the resource with its subresource, as roles name it: `services/status`.
+    pub(crate) fn resource(&self) -> String {
+        match &self.subresource {
+            Some(subresource) => format!("{}/{subresource}", self.plural),
+            None => self.plural.clone(),
+        }
+    }
+}
+
 /// Parses a path. Returns `None` if the API has no such path.
 pub(crate) fn parse(path: &str) -> Option<Target> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();

@@ -30,6 +30,7 @@ use crate::request_log::{RecordedRequest, RequestLog};
 use crate::resource::Resources;
 use crate::service::{Allocations, CLUSTER_IPS, NODE_PORTS};
 use crate::store::{ObjectKey, Store};
+use crate::traffic::TrafficKey;
 use crate::watch::Cut;
 
 /// The initial state of a server.
@@ -122,6 +123,7 @@ impl Builder {
             cuts: Arc::default(),
             bookmark_interval: self.bookmark_interval.unwrap_or(Duration::from_secs(60)),
             requests: RequestLog::default(),
+            traffic: Arc::default(),
             allocations: Allocations::new(self.node_ports.unwrap_or(NODE_PORTS)),
             anonymous: self.anonymous,
         };
@@ -337,6 +339,12 @@ impl ApiServer {
     #[must_use]
     pub fn asked(&self) -> Vec<RecordedRequest> {
         self.state.requests.to_vec()
+    }
+
+    /// The octets of the bodies of all responses so far, by client, verb and resource. Watches count by their events.
+    #[must_use]
+    pub fn sent(&self) -> BTreeMap<TrafficKey, u64> {
+        self.state.traffic.to_map()
     }
 }
 

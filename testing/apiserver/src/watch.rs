@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::failure::Failure;
 use crate::selector::Selector;
 use crate::store::{Change, Store};
+use crate::traffic::Meter;
 
 /// The ways in which a test ends watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,7 @@ pub(crate) struct Watch {
     pub(crate) bookmark_interval: Option<Duration>,
     pub(crate) timeout: Duration,
     pub(crate) cuts: Arc<Cuts>,
+    pub(crate) meter: Meter,
 }
 
 /// A watch in progress.
@@ -126,6 +128,9 @@ impl Watch {
 
         let events = stream::unfold(running, |mut running| async move {
             let next = running.next().await?;
+            if let Ok(octets) = &next {
+                running.watch.meter.add(u64::try_from(octets.len()).unwrap_or(u64::MAX));
+            }
             Some((next, running))
         });
 

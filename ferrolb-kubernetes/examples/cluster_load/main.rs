@@ -14,14 +14,17 @@
 
 #![expect(clippy::print_stdout, reason = "a program for people")]
 
+#[path = "../shared/program.rs"]
+mod program;
+
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bgp_session::{Asn, BgpIdentifier, Import, PeerConfig, Speaker};
 use clap::Parser;
+use program::{Memory, Program, built_binary};
 use serde_json::{Value, json};
 use test_apiserver::ApiServer;
 
@@ -60,46 +63,6 @@ struct Arguments {
     ferrolb: Option<PathBuf>,
 }
 
-/// A process that ends when this is dropped.
-struct Program(Child);
-
-impl Program {
-    fn start(binary: &Path, arguments: &[&str], kubeconfig: &Path) -> std::io::Result<Self> {
-        let mut command = Command::new(binary);
-        command.args(arguments).arg("--kubeconfig").arg(kubeconfig);
-        command.args(["--namespace", SYSTEM, "--log-level", "error"]);
-        command.stdout(Stdio::null()).spawn().map(Self)
-    }
-
-    /// The resident memory, in MB of 10^6 octets: now, at its peak, and the part that is the program itself.
-    fn memory(&self) -> std::io::Result<(f64, f64, f64)> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let [now, peak, file] = ["VmRSS:", "VmHWM:", "RssFile:"].map(|name| {
-            let line = status.lines().find(|line| line.starts_with(name));
-            let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-            kib.unwrap_or(f64::NAN) * 1024.0 / 1e6
-        });
-        Ok((now, peak, file))
-    }
-
-    /// The processor time that the program has used, in seconds.
-    fn processor_time(&self) -> std::io::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id()))?;
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        // utime and stime, in hundredths of a second.
-        let times = fields.split_whitespace().skip(11).take(2);
-        let hundredths: f64 = times.filter_map(|time| time.parse::<f64>().ok()).sum();
-        Ok(hundredths / 100.0)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 const SYSTEM: &str = "ferrolb-system";
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 22, 35, 25);
 const METRICS: u16 = 7475;
@@ -112,11 +75,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     let binary = match arguments.ferrolb {
         Some(binary) => binary,
-        None => {
-            let example = std::env::current_exe()?;
-            let profile = example.ancestors().nth(2).ok_or("a folder of builds")?;
-            profile.join("ferrolb")
-        }
+        None => built_binary()?,
     };
 
     let router = Speaker::builder(Asn(64_635), BgpIdentifier::new(172, 22, 35, 1));
@@ -165,12 +124,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let admin = server.kubeconfig("admin");
     let begin = Instant::now();
     let controller =
-        Program::start(&binary, &["controller", "--port", "0", "--pod-name", "a"], &admin)?;
+        Program::start(&binary, &["controller", "--port", "0", "--pod-name", "a"], &admin, SYSTEM)?;
     let metrics = METRICS.to_string();
     let mut speaker =
         vec!["speaker", "--port", &metrics, "--bind-address", "127.0.0.1", "--node-name", "node-0"];
     speaker.extend(["--dataplane-gate", &arguments.gate]);
-    let speaker = Program::start(&binary, &speaker, &admin)?;
+    let speaker = Program::start(&binary, &speaker, &admin, SYSTEM)?;
 
     let wanted = usize::try_from(arguments.services)?;
     wait_for(&router, wanted).await?;
@@ -246,7 +205,7 @@ async fn print_changes(
 }
 
 fn report(name: &str, program: &Program) -> std::io::Result<()> {
-    let (now, peak, file) = program.memory()?;
+    let Memory { now, peak, file } = program.memory()?;
     println!(
         "{name}: {now:.1} MB resident, {peak:.1} MB at its peak; {file:.1} MB are the program, {:.1} MB what it allocates",
         now - file
