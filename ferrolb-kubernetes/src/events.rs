@@ -63,6 +63,18 @@ impl EventRecorder {
         Self { queue, task: tokio::spawn(writer.run(waiting)), dropped: 0 }
     }
 
+    /// Waits until at least half of the queue is free. A caller with thousands of events to report waits for this before each, so
+    /// that none is dropped.
+    pub(super) async fn room(&self) {
+        // An error means that the writer has ended. Then no event is written, and nobody has to wait.
+        drop(self.queue.reserve_many(QUEUE / 2).await);
+    }
+
+    /// Returns true if at least half of the queue is free.
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.is_closed() || self.queue.capacity() >= QUEUE / 2
+    }
+
     /// Queues an event. If the UID of a Service is not known, the writer reads it, since `kubectl describe` searches by it.
     pub(super) fn publish(&mut self, object: ObjectReference, content: EventContent) {
         let Err(TrySendError::Full(_)) = self.queue.try_send((object, content)) else { return };
@@ -217,5 +229,36 @@ pub(super) fn service(namespace: &str, name: &str, uid: Option<&str>) -> ObjectR
         name: Some(name.to_owned()),
         uid: uid.map(str::to_owned),
         ..ObjectReference::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_apiserver::ApiServer;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_waits_for_room_loses_no_event() {
+        let server = ApiServer::builder().start_in_memory();
+        server.set_delay(Duration::from_millis(5));
+        let client = Client::new(server.service("admin"), "default");
+        let mut recorder = EventRecorder::new(client, "test", None);
+
+        let events = 2 * QUEUE;
+        for number in 0..events {
+            if !recorder.has_room() {
+                recorder.room().await;
+            }
+            let (reason, action, message) = ("Test", "Test", number.to_string());
+            let event = EventContent { is_warning: false, reason, action, message };
+            recorder.publish(service("default", &format!("s{number}"), Some("1")), event);
+        }
+
+        while recorder.queue.capacity() < QUEUE {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((recorder.dropped, server.objects("events.events.k8s.io").len()), (0, events));
     }
 }

@@ -39,7 +39,9 @@ pub(super) struct Heartbeats {
 struct SpeakerHeartbeat {
     version: String,
     heartbeat: String,
-    conditions: Value,
+    /// The conditions as JSON, which takes a tenth of the memory of their tree.
+    conditions: Box<str>,
+    is_unknown: bool,
     /// The time from which the speaker counts as silent. None if it is marked already, has ended, or announces no heartbeat.
     silent_at: Option<Instant>,
     report: ReportedNode,
@@ -96,8 +98,9 @@ impl Heartbeats {
         let period = period.and_then(|seconds| seconds.parse().ok());
         let conditions = object.get(&["status", "conditions"]).map_or(Value::Null, Tree::to_json);
 
+        let is_unknown = is_unknown(&conditions);
         let silent_at = match holds_for(period) {
-            Some(time) if !heartbeat.is_empty() && !is_unknown(&conditions) => {
+            Some(time) if !heartbeat.is_empty() && !is_unknown => {
                 let before =
                     self.speakers.get(&name).filter(|speaker| speaker.heartbeat == heartbeat);
                 let known = before.and_then(|before| before.silent_at);
@@ -112,7 +115,9 @@ impl Heartbeats {
         let status = object.get(&["status"]).map_or(Value::Null, Tree::to_json);
         let report = ReportedNode::of(&name, &status);
         let (version, heartbeat) = (version.to_owned(), heartbeat.to_owned());
-        let speaker = SpeakerHeartbeat { version, heartbeat, conditions, silent_at, report };
+        let conditions = conditions.to_string().into_boxed_str();
+        let speaker =
+            SpeakerHeartbeat { version, heartbeat, conditions, is_unknown, silent_at, report };
         self.speakers.insert(name, speaker);
     }
 
@@ -121,7 +126,7 @@ impl Heartbeats {
         let (now, instant) = (time_of_day(), Instant::now());
         let nodes = self.speakers.values().map(|speaker| {
             let is_due = speaker.silent_at.is_some_and(|at| at <= instant);
-            speaker.report.row(now, is_due || is_unknown(&speaker.conditions))
+            speaker.report.row(now, is_due || speaker.is_unknown)
         });
         nodes.collect()
     }
@@ -174,7 +179,8 @@ fn decide(speakers: &mut BTreeMap<String, SpeakerHeartbeat>, name: &str) -> Deci
     }
 
     let mut status = stopped_reporting(&speaker.heartbeat);
-    note_transitions(&mut status["conditions"], &speaker.conditions, time_of_day());
+    let before = serde_json::from_str(&speaker.conditions).unwrap_or_default();
+    note_transitions(&mut status["conditions"], &before, time_of_day());
     let metadata = json!({"resourceVersion": speaker.version});
     let patch = json!({"metadata": metadata, "status": status});
     Decision::Write(SilentMark { last_heartbeat: speaker.heartbeat.clone(), patch })

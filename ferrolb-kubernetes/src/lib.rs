@@ -22,6 +22,7 @@
 //! speaker_pod              a speaker, asked through the API server
 //!
 //! status_writer            the queue of all status writes
+//!   write_window           how many at a time, by the responses
 //! status_object            an object in which a program reports its own status
 //! configuration_state      MetalLB's ConfigurationState, one for each program
 //! events                   Events
@@ -93,6 +94,7 @@ mod status_writer;
 mod surroundings;
 mod watch;
 mod watch_reader;
+mod write_window;
 
 pub mod election;
 pub mod lease;

@@ -1,13 +1,14 @@
 //! MetalLB's ServiceBGPStatus: the peers to which this node announces a Service.
 //!
-//! Owns one object for each Service that this node announces, found by its labels. The objects are written at a steady pace:
-//! nothing waits for them, and this limits the load on the API server. They are not watched but listed at the start, after a
-//! failure, and from time to time.
+//! Owns one object for each Service that this node announces, found by its labels. Nothing waits for the objects, and in a large
+//! cluster there are very many: the writer follows the load of the API server, and has a highest rate. They are not watched but
+//! listed at the start, after a failure, and from time to time. Only what differs from the list is written.
 //!
 //! The objects belong to the Node. Objects with the same labels and another owner are left alone, and ours are created beside
 //! them: those of a MetalLB speaker belong to its pod, which writes them as long as it runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,14 +94,16 @@ struct ListedStatus {
     peers: BTreeSet<String>,
 }
 
-/// The time between the writes of two objects.
-const PACE: Duration = Duration::from_millis(50);
+/// The most objects that are written at a time.
+const AT_ONCE: usize = 8;
+/// The least time between the starts of two writes: at most 200 objects in a second.
+const PACE: Duration = Duration::from_millis(5);
 /// The pause after a failure, or while the cluster lacks the resource.
 const PAUSE: Duration = Duration::from_secs(20);
 /// Objects in a page of a list.
 const PAGE: u32 = 200;
 
-const LIMITS: Limits = Limits { at_once: 1, spacing: PACE, pause: (PAUSE, PAUSE) };
+const LIMITS: Limits = Limits { at_once: AT_ONCE, spacing: PACE, pause: (PAUSE, PAUSE) };
 
 impl ServiceBgpStatuses {
     /// The objects of this node, which have not been listed yet. Dropping this aborts the requests under way.
@@ -221,7 +224,10 @@ impl ServiceBgpStatuses {
             Outcome::Failed(failure) => {
                 let error = causes(&failure.error);
                 tracing::debug!(service = %key, error, "cannot write the ServiceBGPStatus");
-                self.list_again(Instant::now() + PAUSE);
+                // A list would bring nothing new about an object that is refused.
+                if !failure.error.is_refusal() {
+                    self.list_again(Instant::now() + PAUSE);
+                }
             }
         }
     }
@@ -334,18 +340,32 @@ impl StatusObjects {
         Ok(Some(WrittenStatus { name, peers }))
     }
 
+    /// Creates the object without a status. If it exists, an earlier attempt created it, whose response was lost.
     async fn create(&self, key: &ServiceKey) -> Result<Box<str>, kube::Error> {
+        let name = self.name_of(key);
         let labels = json!({NODE: self.node, NAME: key.name, NAMESPACE: *key.namespace});
         let owners: Vec<&Value> = self.owner.iter().collect();
         let object = json!({"apiVersion": "metallb.io/v1beta1", "kind": "ServiceBGPStatus",
-            "metadata": {"generateName": "bgp-", "labels": labels, "ownerReferences": owners},
+            "metadata": {"name": name, "labels": labels, "ownerReferences": owners},
             "spec": {}});
         let object: ObjectTree = serde_json::from_value(object).map_err(kube::Error::SerdeError)?;
 
         let params =
             PostParams { field_manager: Some(self.manager.to_owned()), ..PostParams::default() };
-        let created = self.api.create(&params, &object).await?;
-        Ok(created.name().1.into())
+        match self.api.create(&params, &object).await {
+            Ok(_) => Ok(name),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(name),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns the name of a new object: MetalLB's prefix, and a hash where MetalLB has random letters, so that an attempt that is
+    /// repeated creates no second object. The object of a replaced Node has another name.
+    fn name_of(&self, key: &ServiceKey) -> Box<str> {
+        let owner = self.owner.as_ref().and_then(|owner| owner["uid"].as_str());
+        let mut hasher = DefaultHasher::new();
+        (owner, &self.node, key).hash(&mut hasher);
+        format!("bgp-{:016x}", hasher.finish()).into_boxed_str()
     }
 
     async fn delete(&self, name: &str) -> Result<(), kube::Error> {

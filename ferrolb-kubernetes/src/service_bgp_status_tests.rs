@@ -151,3 +151,89 @@ async fn a_service_whose_object_is_refused_keeps_no_other_waiting() {
     let expected: Vec<_> = services.iter().map(|service| started(service, &["tor"])).collect();
     assert_eq!(fixture.within(120).await, expected);
 }
+
+impl Fixture {
+    /// Announces so many Services.
+    fn announce_many(&mut self, count: usize) {
+        (0..count).for_each(|number| self.announce(&format!("s{number:04}"), &["tor"]));
+    }
+
+    /// Returns the number of requests with this verb.
+    fn asked(&self, verb: &str) -> usize {
+        self.server.asked().iter().filter(|asked| asked.verb == verb).count()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_objects_of_a_thousand_services_take_seconds_at_a_fast_api_server() {
+    let mut fixture = Fixture::new().await;
+    fixture.server.set_delay(Duration::from_millis(5));
+    fixture.announce_many(1_000);
+
+    assert_eq!(fixture.within(7).await.len(), 1_000);
+    assert_eq!((fixture.asked("create"), fixture.asked("patch")), (1_000, 1_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_api_server_gets_no_more_than_the_highest_rate() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce_many(1_000);
+    let written = fixture.within(2).await.len();
+    assert!((350..=402).contains(&written), "{written}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_is_slow_gets_few_requests() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce_many(1_000);
+    assert!(!fixture.within(1).await.is_empty());
+
+    // Each object takes two requests, and then a pause.
+    fixture.server.set_delay(Duration::from_secs(1));
+    drop(fixture.within(10).await);
+    let before = fixture.asked("create");
+    drop(fixture.within(60).await);
+    let more = fixture.asked("create") - before;
+    assert!((15..=21).contains(&more), "{more}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_speaker_lists_once_and_writes_only_what_differs() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce_many(500);
+    assert_eq!(fixture.within(10).await.len(), 500);
+
+    fixture.statuses = ServiceBgpStatuses::new(fixture.client.clone(), "default", "kube1", "test");
+    fixture.set_owner("first");
+    fixture.announce_many(500);
+    fixture.announce("s0007", &["tor", "spine"]);
+    let before = fixture.server.asked().len();
+    assert_eq!(fixture.within(60).await, []);
+    let asked = &fixture.server.asked()[before..];
+    let verbs: Vec<_> = asked.iter().map(|request| request.verb).collect();
+    // Three pages.
+    assert_eq!(verbs, ["list", "list", "list", "patch"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_whose_response_is_lost_leaves_one_object() {
+    let mut fixture = Fixture::new().await;
+    assert_eq!(fixture.within(5).await, []);
+    // After the list, so that the writer does not know of it.
+    let smtp = ServiceKey::new("mail", "smtp");
+    let name = fixture.statuses.objects.create(&smtp).await.unwrap();
+
+    fixture.announce("smtp", &["tor"]);
+    assert_eq!(fixture.within(5).await, [started("smtp", &["tor"])]);
+    let found = fixture.api().list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(found.iter().map(|it| it.name_any()).collect::<Vec<_>>(), [name.to_string()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_refused_causes_no_list() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce("-", &["tor"]);
+    assert_eq!(fixture.within(120).await, []);
+    assert_eq!(fixture.asked("list"), 1);
+    assert!(fixture.asked("create") > 3);
+}

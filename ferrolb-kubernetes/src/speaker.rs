@@ -155,6 +155,8 @@ impl Speaker {
             let has_synced = self.informer.has_synced();
             // Before that, neither the announcements nor the Node that owns the objects is known.
             let may_announce = self.may_announce();
+            // Each change is an Event. The writes of statuses are faster than those of Events, and wait for them.
+            let events_have_room = self.reports.events.has_room();
             // The order is fixed, so that a simulation can repeat it. No branch keeps the later ones waiting for long: each has a
             // queue of bounded size, and the tasks that fill it run only while this one waits.
             tokio::select! {
@@ -165,7 +167,10 @@ impl Speaker {
                 changes = self.dataplane.next() => self.take_dataplane(changes).await,
                 change = self.probing.next() => self.take_probe_result(change).await,
                 Some(event) = self.informer.next() => self.take_all(event).await,
-                change = self.reports.services.next(), if may_announce => self.report(change),
+                change = self.reports.services.next(), if may_announce && events_have_room => {
+                    self.report(change);
+                }
+                () = self.reports.events.room(), if !events_have_room => {}
                 () = self.reports.node_status.due(), if has_synced => self.write_node_status(),
                 () = self.reports.configuration.object.due(), if has_synced => {
                     self.reports.configuration.write(self.informer.config_status(), None);
@@ -459,3 +464,7 @@ impl Speaker {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "updates_tests.rs"]
+mod updates_tests;

@@ -5,7 +5,7 @@
 //! under way.
 //!
 //! A key is in exactly one place: in the queue, waiting for a time, or being written. [`StatusWriter::begin`] returns only
-//! when the queue is empty or [`Limits::at_once`] writes are under way, and [`StatusWriter::next`] returns when a write or a
+//! when the queue is empty or the [`WriteWindow`] is full, and [`StatusWriter::next`] returns when a write or a
 //! wait ends, so no key stays in the queue while its owner sleeps. The queue is first in, first out, and the key of a failed
 //! write waits outside of it for a pause, so an object that the API server refuses never starves others.
 //!
@@ -37,14 +37,15 @@ use tokio::time::Instant;
 use super::client::with_timeout;
 use super::object_tree::ObjectTree;
 use super::reachability;
+use super::write_window::WriteWindow;
 use ferrolb_node::causes;
 
 /// The limits of a writer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The number of writes that may be under way.
+    /// The most writes that may be under way; see [`WriteWindow`].
     pub(super) at_once: usize,
-    /// The least time between the end of a write and the start of the next one.
+    /// The least time between the starts of two writes.
     pub(super) spacing: Duration,
     /// The shortest and the longest pause after a failure. Each failure in a row doubles the pause.
     pub(super) pause: (Duration, Duration),
@@ -100,10 +101,9 @@ pub(super) struct StatusWriter<K, T> {
     /// The waiting keys, by the end of their wait.
     waiting: BTreeSet<(Instant, K)>,
     writes: JoinSet<Result<T, WriteError>>,
-    /// The key of each task.
-    tasks: HashMap<Id, K>,
-    /// The time before which no write begins, by [`Limits::spacing`].
-    next_write: Instant,
+    /// The key of each task, and the time at which it began.
+    tasks: HashMap<Id, (K, Instant)>,
+    window: WriteWindow,
 }
 
 /// The record of one key.
@@ -146,7 +146,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
             waiting: BTreeSet::new(),
             writes: JoinSet::new(),
             tasks: HashMap::new(),
-            next_write: Instant::now(),
+            window: WriteWindow::new(limits.at_once, limits.spacing),
         }
     }
 
@@ -259,8 +259,8 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
     /// returns if there is nothing to wait for. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<(K, Outcome<T>)> {
         let mut wake = self.waiting.first().map(|(at, _)| *at);
-        if !self.queue.is_empty() && self.writes.len() < self.limits.at_once {
-            wake = wake.into_iter().chain([self.next_write]).min();
+        if !self.queue.is_empty() && self.window.has_room(self.writes.len()) {
+            wake = wake.into_iter().chain([self.window.next()]).min();
         }
 
         tokio::select! {
@@ -271,7 +271,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
     }
 
     fn may_write(&self) -> bool {
-        self.writes.len() < self.limits.at_once && self.next_write <= Instant::now()
+        self.window.has_room(self.writes.len()) && self.window.next() <= Instant::now()
     }
 
     fn enqueue(&mut self, key: K, failures: u32) {
@@ -312,7 +312,9 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         failures: u32,
     ) {
         let task = self.writes.spawn(with_timeout(write));
-        self.tasks.insert(task.id(), key.clone());
+        let now = Instant::now();
+        self.window.begin(now);
+        self.tasks.insert(task.id(), (key.clone(), now));
         self.entries.insert(key, Entry { place: Place::Writing { again: None }, failures });
     }
 
@@ -328,8 +330,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
                 (error.id(), Err(WriteError::Panicked))
             }
         };
-        let key = self.tasks.remove(&id)?;
-        self.next_write = Instant::now() + self.limits.spacing;
+        let (key, began) = self.tasks.remove(&id)?;
 
         let outcome = match result {
             Ok(written) => Outcome::Done(written),
@@ -343,6 +344,8 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
                 Outcome::Failed(WriteFailure { error, again })
             }
         };
+        let has_failed = matches!(&outcome, Outcome::Failed(it) if !it.error.is_refusal());
+        self.window.end(began, has_failed, Instant::now());
         self.move_on(&key, &outcome);
         Some((key, outcome))
     }
@@ -381,6 +384,15 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
 }
 
 impl WriteError {
+    /// Returns true if the API server has refused the write for its content, and would do so again.
+    pub(super) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Request(kube::Error::Api(status)) => status.code < 500 && status.code != 429,
+            Self::Request(_) | Self::Panicked => false,
+            Self::NotOurs => true,
+        }
+    }
+
     /// Returns true if the error deserves a warning of its own; see [`reachability::deserves_warning`].
     pub(super) fn deserves_warning(&self) -> bool {
         match self {
