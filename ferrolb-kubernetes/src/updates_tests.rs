@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use bgp_session::{Asn, BgpIdentifier, Import, PeerConfig, PeerHandle};
+use bgp_session::{Asn, BgpIdentifier, EventKind, Import, PeerConfig, PeerHandle};
 use ferrolb_node::drain::DrainTimes;
 use ferrolb_node::log::Log;
 use lb_adapter::model::DataplaneGate;
@@ -16,8 +16,8 @@ use super::*;
 const NAMESPACE: &str = "ferrolb-system";
 /// Every other Service has the policy Local.
 const SERVICES: u32 = 1_000;
-/// A Service whose route shows that the speaker has seen all earlier changes of slices.
-const MARKER: u32 = SERVICES + 1;
+/// Services whose routes show that the speaker has seen all earlier changes of slices.
+const MARKERS: [u32; 2] = [SERVICES + 1, SERVICES + 3];
 
 /// A speaker of the node `n0`, and its router.
 struct Fixture {
@@ -38,6 +38,7 @@ impl Fixture {
         let router = router.listen(SocketAddr::from(([127, 0, 0, 1], 0))).start().await.unwrap();
         let peer = PeerConfig::new(IpAddr::from(Ipv4Addr::LOCALHOST), Asn(64_636));
         let peer = router.add_peer(peer.passive().import(Import::Keep)).await.unwrap();
+        let mut events = router.events();
 
         let server = ApiServer::builder().node_ports(10_000..=65_535).start_in_memory();
         server
@@ -55,7 +56,7 @@ impl Fixture {
             server.put(service(*number));
             server.put(slice(*number, &ready(nodes)));
         }
-        server.put(service(MARKER));
+        MARKERS.iter().for_each(|number| server.put(service(*number)));
 
         let (signals, received_signals) = mpsc::channel(1);
         let (requests, received_requests) = mpsc::channel(1);
@@ -72,6 +73,15 @@ impl Fixture {
         let announced =
             services.iter().filter(|(number, nodes)| number % 2 == 0 || nodes.contains(&0));
         fixture.until_announced(u64::try_from(announced.count()).unwrap()).await;
+
+        // The End-of-RIB of each family is an UPDATE too, and precedes that of the first marker.
+        let negotiated = fixture.peer.status().negotiated.clone().unwrap();
+        let mut complete = 0;
+        while complete < negotiated.families.len() {
+            let event = events.next().await.unwrap().unwrap();
+            complete += usize::from(matches!(event.kind, EventKind::EndOfRib(_)));
+        }
+        fixture.write(MARKERS[0], Vec::new()).await;
         fixture
     }
 
@@ -92,12 +102,12 @@ impl Fixture {
         assert!(waited.is_ok(), "{:?} instead of {count}", self.received());
     }
 
-    /// Writes these slices one after the other. Returns what the router receives for them.
-    async fn write(&self, slices: Vec<Value>) -> Received {
+    /// Writes these slices one after the other, and then that of a marker. Returns what the router receives for them.
+    async fn write(&self, marker: u32, slices: Vec<Value>) -> Received {
         let (updates, announced, withdrawn) = self.received();
         slices.into_iter().for_each(|slice| self.server.put(slice));
 
-        self.server.put(slice(MARKER, &ready(&[0])));
+        self.server.put(slice(marker, &ready(&[0])));
         self.until_announced(announced + 1).await;
         let (more_updates, more_announced, more_withdrawn) = self.received();
         (more_updates - updates, more_announced - announced, more_withdrawn - withdrawn)
@@ -178,7 +188,7 @@ async fn a_rolling_restart_brings_no_update_under_either_policy() {
     let fixture = Fixture::new(&all).await;
     let slices = [2, 3].into_iter().flat_map(|number| restart(number, &SPREAD)).collect();
     // That of the marker.
-    assert_eq!(fixture.write(slices).await, (1, 1, 0));
+    assert_eq!(fixture.write(MARKERS[1], slices).await, (1, 1, 0));
 }
 
 #[tokio::test]
@@ -198,7 +208,7 @@ async fn pods_that_leave_a_node_bring_one_withdrawal_for_each_route_that_is_lost
         slices.push(slice(number, &[(0, 0, false), (2, 2, true)]));
         slices.push(slice(number, &ready(&[2, 3])));
     }
-    let (updates, announced, withdrawn) = fixture.write(slices).await;
+    let (updates, announced, withdrawn) = fixture.write(MARKERS[1], slices).await;
     assert_eq!((announced, withdrawn), (1, u64::from(SERVICES / 2)));
     assert!(updates <= 1 + u64::from(SERVICES / 2), "{updates}");
 }
