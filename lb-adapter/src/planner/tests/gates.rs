@@ -332,7 +332,7 @@ fn the_reason_for_a_node_without_endpoints_names_only_nodes_with_usable_ones() {
     let plan = cluster.plan("kube1");
     let Err(Some(reason)) = plan.announced_to(&key("a"), ROUTER) else { panic!("announced") };
     let elsewhere = ["kube2".to_owned()].into();
-    assert_eq!(*reason, Reason::NoneLocal { node: "kube1".to_owned(), elsewhere });
+    assert_eq!(*reason, Reason::NoneLocal { node: "kube1".to_owned(), elsewhere, more: 0 });
 }
 
 /// Without its pool, a Service holds an address that no advertisement can be about.
@@ -366,8 +366,11 @@ fn an_operator_acts_on_what_neither_passes_nor_is_intended() {
         (false, Reason::NotSynced),
         (false, Reason::OtherType(ServiceType::NodePort)),
         (false, Reason::NodeExcluded { node: node() }),
-        (false, Reason::NoneLocal { node: node(), elsewhere: ["kube2".to_owned()].into() }),
-        (true, Reason::NoneLocal { node: node(), elsewhere: BTreeSet::new() }),
+        (
+            false,
+            Reason::NoneLocal { node: node(), elsewhere: ["kube2".to_owned()].into(), more: 0 },
+        ),
+        (true, Reason::NoneLocal { node: node(), elsewhere: BTreeSet::new(), more: 0 }),
         (true, Reason::NoConfig),
         (true, Reason::NoPeers),
         (true, Reason::NoEndpoints),
