@@ -42,7 +42,7 @@ struct Arguments {
     /// The number of times that the only local endpoint of a Service is added or removed, one after the other.
     #[arg(long, default_value_t = 400)]
     changes: u32,
-    /// Seconds to wait before memory is read: the speaker writes 20 ServiceBGPStatus a second.
+    /// Seconds to wait before memory is read: the speaker writes at most 200 ServiceBGPStatus a second.
     #[arg(long, default_value_t = 2)]
     settle: u64,
     /// The Services have the policy Local, with an endpoint on the speaker's node, and UDP ports: a connection to their addresses
