@@ -384,10 +384,11 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
 }
 
 impl WriteError {
-    /// Returns true if the API server has refused the write for its content, and would do so again.
+    /// Returns true if the API server has refused the write for its content, and would do so again. A missing right or an expired
+    /// token is no such refusal: it concerns all writes.
     pub(super) fn is_refusal(&self) -> bool {
         match self {
-            Self::Request(kube::Error::Api(status)) => status.code < 500 && status.code != 429,
+            Self::Request(kube::Error::Api(status)) => [400, 413, 422].contains(&status.code),
             Self::Request(_) | Self::Panicked => false,
             Self::NotOurs => true,
         }

@@ -174,6 +174,17 @@ async fn a_write_that_the_api_server_refuses_again_and_again_is_logged_once() {
     assert_eq!(warnings.len(), 50);
 }
 
+#[test]
+fn only_a_refusal_of_the_content_concerns_one_object_alone() {
+    let error = |code| {
+        let status = kube::core::Status { code, ..kube::core::Status::failure("no", "Test") };
+        WriteError::Request(kube::Error::Api(Box::new(status)))
+    };
+    let refusals = [400, 401, 403, 413, 422, 429, 500, 503].into_iter();
+    let refusals: Vec<u16> = refusals.filter(|code| error(*code).is_refusal()).collect();
+    assert_eq!(refusals, [400, 413, 422]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_gone_is_not_looked_at() {
     let mut fixture = Fixture::new().await;
