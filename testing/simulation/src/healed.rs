@@ -35,6 +35,7 @@ impl Problems {
             problems.check_routes(world, router, &expected);
             problems.check_client(world, proxies, router);
         }
+        problems.check_pools(world);
         problems.check_statuses(world, &expected);
 
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
@@ -99,6 +100,27 @@ impl Problems {
             if !is_done {
                 let status = &service["status"];
                 self.add("nothing undone", format!("the status of {} is {status}", name(service)));
+            }
+        }
+    }
+}
+
+impl Problems {
+    /// The status of each pool counts the addresses that Services have.
+    fn check_pools(&mut self, world: &World) {
+        let held: BTreeSet<IpAddr> = served(world).iter().flat_map(|it| addresses(it)).collect();
+        let objects = world.server.objects("ipaddresspools.metallb.io");
+        for (pool, (pool_name, _)) in POOLS.iter().enumerate() {
+            let assigned = held.iter().filter(|address| contains(pool, **address)).count();
+            let object = objects.iter().find(|object| name(object) == *pool_name);
+            let reported = object.map(|object| &object["status"]["assignedIPv4"]);
+            if reported.is_none_or(|reported| *reported != assigned) {
+                self.add(
+                    "nothing undone",
+                    format!(
+                        "the pool {pool_name} reports {reported:?} of {assigned} assigned addresses"
+                    ),
+                );
             }
         }
     }
