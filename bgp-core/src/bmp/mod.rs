@@ -83,8 +83,9 @@ pub use tlv::{
     TerminationType, Tlv, TlvType, Tlvs,
 };
 
-use crate::wire::HEADER_LENGTH;
+use crate::rib::Nlri;
 use crate::wire::input::{Parsed, four_octets, octets, truncated};
+use crate::wire::{Frame, HEADER_LENGTH, Message, Treatment, WireContext};
 
 use frame::message;
 
@@ -118,6 +119,22 @@ pub struct RouteMonitoring<'a> {
     pub peer: PerPeerHeader,
     /// One whole message, an UPDATE unless the router is at fault. Its content is unchecked.
     pub update: &'a [u8],
+}
+
+/// Returns the routes of a received message if it is an UPDATE that is treated as a withdrawal (RFC 7606), and otherwise none. A station
+/// that is shown their withdrawal needs to read nothing malformed.
+pub fn treated_as_withdrawn(message: &[u8], cx: WireContext) -> impl Iterator<Item = Nlri> + '_ {
+    let frame = Frame::split(message, cx.limit()).ok().flatten();
+    let message = frame.and_then(|frame| Message::decode(frame, cx).ok());
+    let routes = message.and_then(|message| match message {
+        Message::Update(update) if update.treatment() == Treatment::TreatAsWithdraw => {
+            Some(update.unreachable().with_path_ids())
+        }
+        _ => None,
+    });
+
+    let routes = routes.into_iter().flatten();
+    routes.map(|(path_id, prefix)| Nlri { prefix, path_id: path_id.unwrap_or_default() })
 }
 
 /// Statistics Report: counters and gauges of a peer (RFC 7854 section 4.8).

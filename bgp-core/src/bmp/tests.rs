@@ -239,3 +239,24 @@ fn a_long_text_is_cut_at_a_character() {
     let tlvs = Tlvs::<InformationType>::read(&octets).unwrap();
     assert_eq!(tlvs.get(InformationType::STRING).map(<[u8]>::len), Some(65_534));
 }
+
+#[test]
+fn only_an_update_that_is_treated_as_a_withdrawal_has_routes_to_withdraw() {
+    let withdrawn = |text: &str| {
+        let cx = WireContext::new(crate::PeerType::External).four_octet_as(true);
+        let message = hex(text);
+        treated_as_withdrawn(&message, cx).map(|nlri| nlri.prefix.to_string()).collect::<Vec<_>>()
+    };
+    let head = |length: &str| format!("{} {length} 02 0000", "ff".repeat(16));
+    let path = "40010100 40020602010000fc7b 400304c0000201";
+
+    // 10.1.0.0/16, and then 10.2.0.0/16 with COMMUNITIES of three octets.
+    assert_eq!(withdrawn(&format!("{} 0014 {path} 100a01", head("002e"))), [""; 0]);
+    let malformed = format!("{} 001a {path} c00803000102 100a02", head("0034"));
+    assert_eq!(withdrawn(&malformed), ["10.2.0.0/16"]);
+
+    // Cut short, of another type, and no message at all.
+    assert_eq!(withdrawn(&malformed[..malformed.len() - 2]), [""; 0]);
+    assert_eq!(withdrawn(&malformed.replace("0034 02", "0034 04")), [""; 0]);
+    assert_eq!(withdrawn(""), [""; 0]);
+}

@@ -15,6 +15,7 @@ use bgp_core::{
     bmp::{
         InformationType, Initiation, PeerDown, PeerDownReason, PeerFlags, PeerUp, PerPeerHeader,
         RouteMonitoring, Termination, TerminationReason, TerminationType, Tlvs,
+        treated_as_withdrawn,
     },
     fsm::DownReason,
 };
@@ -279,22 +280,20 @@ impl<'a, W: AsyncWrite + Unpin> Stream<'a, W> {
 
         match message.octets.get(18..) {
             Some([2, ..]) => {
-                let withdrawn = if message.sent {
-                    Vec::new()
-                } else {
-                    shown.treated_as_withdrawn(&message.octets)
-                };
-                if withdrawn.is_empty() {
-                    RouteMonitoring { peer: header, update: &message.octets }
-                        .encode(&mut self.outlet.out);
+                let out = &mut self.outlet.out;
+                let withdrawn = (!message.sent)
+                    .then(|| treated_as_withdrawn(&message.octets, shown.received_context()));
+                let mut withdrawn = withdrawn.into_iter().flatten().peekable();
+                if withdrawn.peek().is_none() {
+                    RouteMonitoring { peer: header, update: &message.octets }.encode(out);
                     return;
                 }
 
                 let view = shown.received_view().at(message.at);
                 for nlri in withdrawn {
-                    view.push(nlri, None, &mut self.batch, &mut self.outlet.out);
+                    view.push(nlri, None, &mut self.batch, out);
                 }
-                view.finish(&mut self.batch, &mut self.outlet.out);
+                view.finish(&mut self.batch, out);
             }
             // The peer has repeated all its routes (RFC 7313).
             Some([5, high, low, 2, safi]) => {

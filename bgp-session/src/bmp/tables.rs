@@ -9,7 +9,7 @@ use bgp_core::{
     AfiSafi,
     bmp::PerPeerHeader,
     rib::{Nlri, OutRouteState, RouteSet},
-    wire::{Frame, Message, MessageLimit, PathAttributes, Treatment},
+    wire::{PathAttributes, WireContext},
 };
 use ipnet::IpNet;
 use tokio::{io::AsyncWrite, time::Instant};
@@ -174,23 +174,6 @@ impl ShownPeer {
         self.view_in(self.header)
     }
 
-    /// Returns the routes of a received UPDATE that is treated as a withdrawal (RFC 7606).
-    pub(super) fn treated_as_withdrawn(&self, octets: &[u8]) -> Vec<Nlri> {
-        let cx = self.session.negotiated.wire_context();
-        let Ok(Some(frame)) = Frame::split(octets, MessageLimit::Extended) else {
-            return Vec::new();
-        };
-        let Ok(Message::Update(update)) = Message::decode(frame, cx) else { return Vec::new() };
-        if update.treatment() != Treatment::TreatAsWithdraw {
-            return Vec::new();
-        }
-
-        let routes = update.unreachable().with_path_ids();
-        routes
-            .map(|(path_id, prefix)| Nlri { prefix, path_id: path_id.unwrap_or_default() })
-            .collect()
-    }
-
     /// The Adj-RIB-In after policy.
     pub(super) fn adj_rib_in_view(&self) -> RibView {
         self.view_in(self.header.post_policy())
@@ -206,10 +189,15 @@ impl ShownPeer {
         self.view_out(self.header.adj_rib_out().post_policy())
     }
 
+    /// The context of the messages that the peer sends.
+    pub(super) fn received_context(&self) -> WireContext {
+        self.session.negotiated.wire_context()
+    }
+
     fn view_in(&self, header: PerPeerHeader) -> RibView {
         let ObservedSession { negotiated, start, .. } = &*self.session;
         let local = start.endpoints.local.ip();
-        RibView::of_session(header, negotiated, negotiated.wire_context(), local)
+        RibView::of_session(header, negotiated, self.received_context(), local)
     }
 
     fn view_out(&self, header: PerPeerHeader) -> RibView {
