@@ -141,7 +141,11 @@ fn one_of_paths(size: usize) -> Prepared {
     Prepared::repeated(TIMES, move |turn| {
         // In a small set a path changes several times, and each time to something else.
         let peer = scattered(turn, size);
-        let other = if turn / size % 2 == 0 { others[peer].clone() } else { path(number(peer), 0) };
+        let other = if (turn / size).is_multiple_of(2) {
+            others[peer].clone()
+        } else {
+            path(number(peer), 0)
+        };
         rib.insert(prefix(0), other);
     })
 }
