@@ -61,6 +61,6 @@ impl Drop for Program {
 /// Returns the binary that was built with the same profile as this example.
 pub(crate) fn built_binary() -> std::io::Result<PathBuf> {
     let example = std::env::current_exe()?;
-    let profile = example.ancestors().nth(2).unwrap_or(Path::new("."));
+    let profile = example.ancestors().nth(2).unwrap_or_else(|| Path::new("."));
     Ok(profile.join("ferrolb"))
 }

@@ -168,7 +168,8 @@ impl<K: Key> Family<K> {
             return;
         }
 
-        let repeats = self.is_repeating() || self.refresh != Refresh::None;
+        // A refresh without pending routes has repeated all of them.
+        let repeats = !is_quiet && (self.is_repeating() || self.refresh != Refresh::None);
         let advertised = self.advertised_by_key();
         if repeats {
             self.times = Times::same(self.now);
