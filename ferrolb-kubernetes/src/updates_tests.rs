@@ -75,7 +75,7 @@ impl Fixture {
         fixture.until_announced(u64::try_from(announced.count()).unwrap()).await;
 
         // The End-of-RIB of each family is an UPDATE too, and precedes that of the first marker.
-        let negotiated = fixture.peer.status().negotiated.clone().unwrap();
+        let negotiated = fixture.peer.status().negotiated.unwrap();
         let mut complete = 0;
         while complete < negotiated.families.len() {
             let event = events.next().await.unwrap().unwrap();
