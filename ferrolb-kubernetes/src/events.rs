@@ -18,8 +18,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -30,6 +30,8 @@ use ferrolb_node::{causes, time_of_day};
 #[derive(Debug)]
 pub(super) struct EventRecorder {
     queue: mpsc::Sender<(ObjectReference, EventContent)>,
+    /// True while Events cannot be written.
+    is_failing: watch::Receiver<bool>,
     task: JoinHandle<()>,
     dropped: u64,
 }
@@ -60,19 +62,26 @@ impl EventRecorder {
         let instance = instance.unwrap_or_else(|| component.to_owned());
         let writer = EventWriter { client, component, instance, recent: HashMap::new() };
         let (queue, waiting) = mpsc::channel(QUEUE);
-        Self { queue, task: tokio::spawn(writer.run(waiting)), dropped: 0 }
+        let (failing, is_failing) = watch::channel(false);
+        Self { queue, is_failing, task: tokio::spawn(writer.run(waiting, failing)), dropped: 0 }
     }
 
     /// Waits until at least half of the queue is free. A caller with thousands of events to report waits for this before each, so
-    /// that none is dropped.
+    /// that none is dropped. While Events cannot be written, nobody waits for them.
     pub(super) async fn room(&self) {
         // An error means that the writer has ended. Then no event is written, and nobody has to wait.
-        drop(self.queue.reserve_many(QUEUE / 2).await);
+        let mut is_failing = self.is_failing.clone();
+        tokio::select! {
+            biased;
+            room = self.queue.reserve_many(QUEUE / 2) => drop(room),
+            failing = is_failing.wait_for(|failing| *failing) => drop(failing),
+        }
     }
 
-    /// Returns true if at least half of the queue is free.
+    /// Returns true if [`room`](Self::room) does not wait.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.is_closed() || self.queue.capacity() >= QUEUE / 2
+        let is_free = self.queue.capacity() >= QUEUE / 2;
+        is_free || self.queue.is_closed() || *self.is_failing.borrow()
     }
 
     /// Queues an event. If the UID of a Service is not known, the writer reads it, since `kubectl describe` searches by it.
@@ -111,12 +120,20 @@ struct Series {
 }
 
 impl EventWriter {
-    async fn run(mut self, mut waiting: mpsc::Receiver<(ObjectReference, EventContent)>) {
+    async fn run(
+        mut self,
+        mut waiting: mpsc::Receiver<(ObjectReference, EventContent)>,
+        failing: watch::Sender<bool>,
+    ) {
         while let Some((object, content)) = waiting.recv().await {
             let reason = content.reason;
-            if let Err(error) = with_timeout(self.write(object, content)).await {
-                tracing::debug!(reason, error = causes(&error), "cannot write an Event");
+            let written = with_timeout(self.write(object, content)).await;
+            if let Err(error) = &written {
+                tracing::debug!(reason, error = causes(error), "cannot write an Event");
             }
+            failing.send_if_modified(|failing| {
+                std::mem::replace(failing, written.is_err()) != written.is_err()
+            });
         }
     }
 
@@ -238,6 +255,30 @@ mod tests {
 
     use super::*;
 
+    fn publish(recorder: &mut EventRecorder, number: usize) {
+        let (reason, action, message) = ("Test", "Test", number.to_string());
+        let event = EventContent { is_warning: false, reason, action, message };
+        recorder.publish(service("default", &format!("s{number}"), Some("1")), event);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_for_events_that_cannot_be_written() {
+        let server = ApiServer::builder().start_in_memory();
+        server.set_delay(Duration::from_secs(3_600));
+        let client = Client::new(server.service("admin"), "default");
+        let mut recorder = EventRecorder::new(client, "test", None);
+
+        let begin = Instant::now();
+        for number in 0..2 * QUEUE {
+            if !recorder.has_room() {
+                recorder.room().await;
+            }
+            publish(&mut recorder, number);
+        }
+        assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+        assert!(recorder.dropped > 0);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_waits_for_room_loses_no_event() {
         let server = ApiServer::builder().start_in_memory();
@@ -250,9 +291,7 @@ mod tests {
             if !recorder.has_room() {
                 recorder.room().await;
             }
-            let (reason, action, message) = ("Test", "Test", number.to_string());
-            let event = EventContent { is_warning: false, reason, action, message };
-            recorder.publish(service("default", &format!("s{number}"), Some("1")), event);
+            publish(&mut recorder, number);
         }
 
         while recorder.queue.capacity() < QUEUE {

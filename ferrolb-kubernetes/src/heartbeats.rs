@@ -56,6 +56,7 @@ struct SilentMark {
 
 const LIMITS: Limits = Limits {
     at_once: 16,
+    follows_load: false,
     spacing: Duration::ZERO,
     pause: (Duration::from_secs(5), Duration::from_secs(5)),
 };

@@ -103,7 +103,8 @@ const PAUSE: Duration = Duration::from_secs(20);
 /// Objects in a page of a list.
 const PAGE: u32 = 200;
 
-const LIMITS: Limits = Limits { at_once: AT_ONCE, spacing: PACE, pause: (PAUSE, PAUSE) };
+const LIMITS: Limits =
+    Limits { at_once: AT_ONCE, follows_load: true, spacing: PACE, pause: (PAUSE, PAUSE) };
 
 impl ServiceBgpStatuses {
     /// The objects of this node, which have not been listed yet. Dropping this aborts the requests under way.
@@ -188,9 +189,12 @@ impl ServiceBgpStatuses {
                 let is_idle = self.writer.is_idle();
                 tokio::select! {
                     biased;
-                    Some((key, outcome)) = self.writer.next() => self.take_outcome(&key, outcome),
+                    ended = self.writer.next() => {
+                        if let Some((key, outcome)) = ended {
+                            self.take_outcome(&key, outcome);
+                        }
+                    }
                     () = tokio::time::sleep_until(until), if is_idle => self.list_again(until),
-                    else => {}
                 }
             }
         }
@@ -220,16 +224,23 @@ impl ServiceBgpStatuses {
                 self.changes.extend(service.report(key));
                 keep(&mut self.services, key, service);
             }
-            Outcome::Outdated => self.list_again(Instant::now() + PAUSE),
+            Outcome::Outdated => self.start_over(),
             Outcome::Failed(failure) => {
                 let error = causes(&failure.error);
                 tracing::debug!(service = %key, error, "cannot write the ServiceBGPStatus");
                 // A list would bring nothing new about an object that is refused.
                 if !failure.error.is_refusal() {
-                    self.list_again(Instant::now() + PAUSE);
+                    self.start_over();
                 }
             }
         }
+    }
+
+    /// Lists the objects again after a pause. The writes under way are aborted, since their outcomes would each lead to a list. Every
+    /// Service gets a turn after the list.
+    fn start_over(&mut self) {
+        self.writer.reset();
+        self.list_again(Instant::now() + PAUSE);
     }
 
     /// Forgets which objects exist, and lists them at this time.

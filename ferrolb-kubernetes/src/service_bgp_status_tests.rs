@@ -230,6 +230,38 @@ async fn a_creation_whose_response_is_lost_leaves_one_object() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn writes_that_fail_together_cause_one_list() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce_many(100);
+    assert_eq!(fixture.within(10).await.len(), 100);
+
+    fixture.server.set_delay(Duration::from_secs(3_600));
+    (0..100).for_each(|number| fixture.announce(&format!("s{number:04}"), &["tor", "spine"]));
+    drop(fixture.within(15).await);
+    fixture.server.set_delay(Duration::ZERO);
+    let before = fixture.asked("list");
+    drop(fixture.within(35).await);
+
+    assert_eq!(fixture.asked("list") - before, 1);
+    let is_written = |entry: &ServiceEntry| {
+        entry.desired.as_ref() == entry.written.as_ref().map(|written| &written.peers)
+    };
+    assert!(fixture.statuses.services.values().all(is_written));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_refused_keeps_no_other_from_being_restored() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce("-", &["tor"]);
+    fixture.announce("smtp", &["tor"]);
+    assert_eq!(fixture.within(30).await, [started("smtp", &["tor"])]);
+
+    fixture.delete_all().await;
+    drop(fixture.within(700).await);
+    assert_eq!(fixture.api().list(&ListParams::default()).await.unwrap().items.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_object_that_is_refused_causes_no_list() {
     let mut fixture = Fixture::new().await;
     fixture.announce("-", &["tor"]);

@@ -35,6 +35,7 @@ pub(super) struct ServiceStatusWriter {
 
 const LIMITS: Limits = Limits {
     at_once: 16,
+    follows_load: false,
     spacing: Duration::ZERO,
     pause: (Duration::from_millis(200), Duration::from_secs(15)),
 };

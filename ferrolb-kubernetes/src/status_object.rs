@@ -60,7 +60,8 @@ const PAUSE: Duration = Duration::from_secs(20);
 /// The longest time for the last write of a program that ends.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 
-const LIMITS: Limits = Limits { at_once: 1, spacing: Duration::ZERO, pause: (PAUSE, PAUSE) };
+const LIMITS: Limits =
+    Limits { at_once: 1, follows_load: false, spacing: Duration::ZERO, pause: (PAUSE, PAUSE) };
 
 impl StatusObject {
     /// An object of this kind, given as `group`, `version`, `kind` and plural, and of this name. `pace` is

@@ -43,8 +43,11 @@ use ferrolb_node::causes;
 /// The limits of a writer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
-    /// The most writes that may be under way; see [`WriteWindow`].
+    /// The most writes that may be under way.
     pub(super) at_once: usize,
+    /// True if there are fewer while the API server is slow; see [`WriteWindow`]. Not for objects of many owners: a few whose writes
+    /// hang, because of an admission webhook, would keep the others waiting.
+    pub(super) follows_load: bool,
     /// The least time between the starts of two writes.
     pub(super) spacing: Duration,
     /// The shortest and the longest pause after a failure. Each failure in a row doubles the pause.
@@ -139,6 +142,11 @@ enum WaitReason {
 impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
     /// A writer with nothing to write yet. Dropping it aborts the writes under way.
     pub(super) fn new(limits: Limits) -> Self {
+        let window = if limits.follows_load {
+            WriteWindow::new(limits.at_once, limits.spacing)
+        } else {
+            WriteWindow::fixed(limits.at_once, limits.spacing)
+        };
         Self {
             limits,
             entries: BTreeMap::new(),
@@ -146,7 +154,7 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
             waiting: BTreeSet::new(),
             writes: JoinSet::new(),
             tasks: HashMap::new(),
-            window: WriteWindow::new(limits.at_once, limits.spacing),
+            window,
         }
     }
 
@@ -214,9 +222,9 @@ impl<K: Ord + Clone, T: Send + 'static> StatusWriter<K, T> {
         matches!(place, Some(Place::Writing { .. }))
     }
 
-    /// Returns true if no object is queued, waiting or being written.
+    /// Returns true if no object is queued or being written. Some may wait after a failure.
     pub(super) fn is_idle(&self) -> bool {
-        self.entries.is_empty()
+        self.queue.is_empty() && self.writes.is_empty()
     }
 
     /// Aborts the writes under way, and forgets all objects.

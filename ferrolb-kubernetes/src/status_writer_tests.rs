@@ -12,6 +12,7 @@ use lb_adapter::model::ServiceKey;
 const AT_ONCE: usize = 16;
 const LIMITS: Limits = Limits {
     at_once: AT_ONCE,
+    follows_load: false,
     spacing: Duration::ZERO,
     pause: (Duration::from_millis(200), Duration::from_secs(15)),
 };

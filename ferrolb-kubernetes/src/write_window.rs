@@ -16,6 +16,8 @@ pub(super) struct WriteWindow {
     limit: usize,
     /// The least time between the starts of two writes.
     spacing: Duration,
+    /// True if the size is always the limit.
+    is_fixed: bool,
     size: usize,
     /// The number of fast responses since the size last changed.
     fast: usize,
@@ -36,7 +38,13 @@ impl WriteWindow {
     /// A window that begins with an eighth of its limit. It doubles while all responses are fast.
     pub(super) fn new(limit: usize, spacing: Duration) -> Self {
         let size = limit.div_ceil(FIRST_PART).max(1);
-        Self { limit, spacing, size, fast: 0, narrowed: None, next: Instant::now() }
+        Self { size, is_fixed: false, ..Self::fixed(limit, spacing) }
+    }
+
+    /// A window that does not follow the responses.
+    pub(super) fn fixed(limit: usize, spacing: Duration) -> Self {
+        let next = Instant::now();
+        Self { limit, spacing, is_fixed: true, size: limit, fast: 0, narrowed: None, next }
     }
 
     /// Returns true if another write may be under way beside so many others.
@@ -56,6 +64,10 @@ impl WriteWindow {
 
     /// Notes the end of a write that began at this time.
     pub(super) fn end(&mut self, began: Instant, has_failed: bool, now: Instant) {
+        if self.is_fixed {
+            return;
+        }
+
         let took = now.saturating_duration_since(began);
         if !has_failed && took < SLOW {
             self.widen();

@@ -433,6 +433,33 @@ fn a_route_that_fits_no_message_is_skipped_without_the_replay_that_it_overtakes(
 }
 
 #[test]
+fn routes_that_were_not_sent_again_keep_their_times() {
+    let family = AfiSafi::IPV4_UNICAST;
+    let start = instant();
+    let (mut rib, sets) =
+        (AdjRibOut::new(), [1, 2].map(|a| (1..=9).map(|p| route(p, a)).collect()));
+    rib.set_time(start);
+    rib.set(&sets[0]);
+    rib.session_up(&FAMILIES, &[]);
+    rib.take_reach(family, |_, _| true);
+
+    // One of nine gets other attributes, and then all of them their old ones.
+    rib.set_time(start + Duration::from_secs(5));
+    rib.set(&sets[1]);
+    let mut taken = 0;
+    rib.take_reach(family, |_, _| {
+        taken += 1;
+        taken == 1
+    });
+    rib.set_time(start + Duration::from_secs(9));
+    rib.set(&sets[0]);
+    rib.take_reach(family, |_, _| true);
+
+    let since = pages(&rib, 100).into_iter().map(|route| route.since.expect("a time") - start);
+    assert_eq!(since.map(|since| since.as_secs()).collect::<Vec<_>>(), [9, 0, 0, 0, 0, 0, 0, 0, 0]);
+}
+
+#[test]
 fn the_loc_rib_follows_its_peers() {
     let path = |peer: u8| Path {
         source: Arc::new(PathSource {

@@ -11,7 +11,7 @@ use crate::{PeerId, table::LocRibSnapshot};
 /// The most changed prefixes that are handled without a pause.
 const MOST_CHANGES: usize = 256;
 
-/// The most changed prefixes after which there is no pause. All members take them before the group looks for the next ones.
+/// The most changed prefixes after which there is no pause. Members usually take them before the group looks for the next ones.
 const FEW_CHANGES: usize = 64;
 
 /// The pause after publishing the routes, for each changed prefix. With many changes the next ones are many too, so that their

@@ -341,7 +341,7 @@ impl ApiServer {
         self.state.requests.to_vec()
     }
 
-    /// The octets of the bodies of all responses so far, by client, verb and resource. Watches count by their events.
+    /// The octets of the bodies of all successful responses to requests for objects so far, by client, verb and resource. Watches count by their events.
     #[must_use]
     pub fn sent(&self) -> BTreeMap<TrafficKey, u64> {
         self.state.traffic.to_map()

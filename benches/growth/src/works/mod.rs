@@ -1,6 +1,6 @@
 //! The pieces of work whose cost is counted: each is prepared at a size, and then runs once.
 //!
-//! Inputs are generated and the same in every run: no clock, no random seed. What prepares a piece of work is not counted.
+//! Inputs are generated and the same in every run: no random seed, and no cost depends on a clock. What prepares a piece of work is not counted.
 
 mod addresses;
 mod explanations;

@@ -251,8 +251,9 @@ impl<K: Key> Replay<K> {
 
     /// The time at which every route of `target` was announced, if the walk has announced all of them at one time.
     pub(super) fn time_of_all(&self) -> Option<Seconds> {
+        let announced_all = self.taken == self.order.len() && self.taken == self.target.len();
         match self.progress.as_slice() {
-            [(_, time)] if self.order.len() == self.target.len() => Some(*time),
+            [(_, time)] if announced_all => Some(*time),
             _ => None,
         }
     }

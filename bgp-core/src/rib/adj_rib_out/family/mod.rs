@@ -168,8 +168,7 @@ impl<K: Key> Family<K> {
             return;
         }
 
-        // A refresh without pending routes has repeated all of them.
-        let repeats = !is_quiet && (self.is_repeating() || self.refresh != Refresh::None);
+        let repeats = self.is_repeating();
         let advertised = self.advertised_by_key();
         if repeats {
             self.times = Times::same(self.now);
@@ -269,6 +268,7 @@ impl<K: Key> Family<K> {
                 return;
             }
             // The peer has what it should have. The entry keeps a replay from announcing anything else.
+            _ if is_new => advertised.since = self.now,
             _ => {}
         }
         self.differing.insert(key, advertised);
