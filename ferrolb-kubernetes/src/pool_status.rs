@@ -49,6 +49,7 @@ const PACE: Duration = Duration::from_secs(1);
 
 const LIMITS: Limits = Limits {
     at_once: 16,
+    follows_load: false,
     spacing: Duration::ZERO,
     pause: (Duration::from_secs(5), Duration::from_secs(5)),
 };
