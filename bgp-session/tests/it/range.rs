@@ -81,6 +81,8 @@ async fn an_address_in_the_prefix_is_a_peer_from_its_connection_to_its_end() {
             let event = soon("an event", events.next()).await.unwrap().unwrap();
             match event.kind {
                 EventKind::Added | EventKind::Up(_) | EventKind::Down(_) => kinds.push(event.kind),
+                // On a busy machine the node may give up its first connection, which was a peer of its own.
+                EventKind::Removed if matches!(kinds[..], [EventKind::Added]) => kinds.clear(),
                 EventKind::Removed => break,
                 _ => {}
             }
