@@ -230,6 +230,8 @@ impl Leader {
         if let Some(key) = self.engine.key_of(&key) {
             self.services.observe(key, snapshot);
         }
+        // Also if no status is to be written: a Service may have been given back the address that its status still has.
+        self.pools.mark();
         self.follow(effects);
     }
 

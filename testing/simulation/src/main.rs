@@ -116,4 +116,14 @@ mod tests {
     fn all_invariants_hold_in_worlds_with_faults() {
         assert!(campaign::run(0, SEEDS, 2), "see the output");
     }
+
+    /// Seeds that have failed once.
+    const FOUND: [u64; 1] = [143];
+
+    #[test]
+    fn worlds_in_which_a_fault_was_found_hold() {
+        for seed in FOUND {
+            assert!(campaign::run(seed, 1, 1), "see the output");
+        }
+    }
 }
