@@ -118,7 +118,7 @@ mod tests {
     }
 
     /// Seeds that have failed once.
-    const FOUND: [u64; 1] = [143];
+    const FOUND: [u64; 2] = [143, 762];
 
     #[test]
     fn worlds_in_which_a_fault_was_found_hold() {

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::api::Way;
 use crate::dataplane::Proxy;
 use crate::link::Link;
-use crate::plan::{NODES, Who};
+use crate::plan::{NODES, ROUTERS, Who};
 use crate::world::{PlacedLink, World, node_address, router_address};
 
 /// The AS of the routers, and that of the nodes.
@@ -114,13 +114,16 @@ async fn follow(world: &World, proxies: &[Arc<Proxy>], router: usize, speaker: &
             if !is_depreferenced && !before.contains_key(route) {
                 check_new(world, proxies, router, *route);
             }
+            world.lock().routes.entry((router, route.0, route.1)).or_insert_with(Instant::now);
         }
         for (address, node) in before.keys().filter(|route| !now.contains_key(*route)) {
             world.note(format_args!("router {router}: no {address} over node {node}"));
+            world.lock().routes.remove(&(router, *address, *node));
         }
         before = now;
 
         if changed.changed().await.is_err() {
+            world.lock().routes.retain(|(other, ..), _| *other != router);
             return;
         }
     }
@@ -137,12 +140,20 @@ fn check_new(
     (address, node): (IpAddr, usize),
 ) {
     let now = Instant::now();
-    let (assigned, started) = {
+    let (assigned, started, announced) = {
         let state = world.lock();
-        (state.addresses.assigned_at(address), state.started[&Who::Speaker(node)])
+        let others = (0..ROUTERS).filter(|other| *other != router);
+        let routes = others.filter_map(|other| state.routes.get(&(other, address, node)));
+        let announced = routes.min().copied();
+        (state.addresses.assigned_at(address), state.started[&Who::Speaker(node)], announced)
     };
     // What existed when the speaker started is announced if the dataplane as a whole keeps up.
     let Some(assigned) = assigned.filter(|at| started < *at && now < *at + GATE) else { return };
+    // A speaker that cannot reach the API server still announces what its Service has lost and got back. A router that was
+    // restarted meanwhile gets the route again.
+    if announced.is_some_and(|at| at < assigned) {
+        return;
+    }
     if proxies[node].last_forwarded(address).is_none_or(|at| at < assigned) {
         world.violate(
             "announced when it works",
@@ -165,7 +176,7 @@ impl Connector for NodeConnector {
         Box::pin(async move {
             let world = &way.world;
             sleep(world.random_time(Duration::from_millis(2))).await;
-            let router = (0..crate::plan::ROUTERS)
+            let router = (0..ROUTERS)
                 .find(|router| IpAddr::V4(router_address(*router)) == remote.ip())
                 .ok_or(io::ErrorKind::HostUnreachable)?;
 

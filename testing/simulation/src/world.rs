@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -77,6 +78,8 @@ pub(crate) struct State {
     /// When each process last started.
     pub(crate) started: BTreeMap<Who, Instant>,
     pub(crate) addresses: AddressRecord,
+    /// Since when each router has had a route to each address over each node.
+    pub(crate) routes: BTreeMap<(usize, IpAddr, usize), Instant>,
 }
 
 /// What all parts of a simulation share.
@@ -111,6 +114,7 @@ impl World {
             disturbed: BTreeMap::new(),
             started: BTreeMap::new(),
             addresses: AddressRecord::default(),
+            routes: BTreeMap::new(),
         };
         let server = ApiServer::builder().start_in_memory();
         Arc::new(Self { server, begin, state: Mutex::new(state) })
