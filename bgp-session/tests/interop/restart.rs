@@ -1,15 +1,23 @@
 //! Stories of restarts that lose no route: of our process, and of the router.
 
 use bgp_session::{BgpIdentifier, Import, Route};
-use test_peers::{Originated, Router, wait_until};
+use test_peers::{Neighbor, Originated, Router, wait_until};
 
 use crate::site::*;
 use crate::us::Part;
 
 const SMTP_IPV6: &str = "fd22:0:0:70::/64";
 
+/// The node in the configuration of a router that retains its routes during a restart.
+///
+/// Only we dial: if two connections cross each other, some routers end the one whose session is up, and lose the
+/// routes that were not repeated.
+fn retaining() -> Neighbor {
+    node().passive().graceful_restart(120)
+}
+
 pub(crate) fn our_process_is_killed_and_the_router_loses_no_route<R: Router>(site: &Site) {
-    let router: R = site.router_of(node().graceful_restart(120));
+    let router: R = site.router_of(retaining());
     // Neither for a moment.
     let kept = || -> Result<(), String> {
         for route in [SMTP, SMTP_IPV6] {
@@ -50,7 +58,7 @@ pub(crate) fn our_process_is_killed_and_the_router_loses_no_route<R: Router>(sit
 pub(crate) fn another_configuration_ends_our_session_and_the_router_loses_no_route<R: Router>(
     site: &Site,
 ) {
-    let router: R = site.router_of(node().graceful_restart(120));
+    let router: R = site.router_of(retaining());
     site.on(|runtime| {
         let config = peer_config().graceful_restart();
         let (_speaker, peer) = runtime.block_on(site.dial(config.clone()));
@@ -85,7 +93,7 @@ pub(crate) fn long_after_a_kill_our_routes_are_stale_at_the_router_but_there<R: 
 ) {
     /// LLGR_STALE (RFC 9494).
     const LLGR_STALE: (u16, u16) = (65_535, 6);
-    let router: R = site.router_of(node().graceful_restart(120).long_lived(120));
+    let router: R = site.router_of(retaining().long_lived(120));
     let mut us = Part::LongLived.start(site);
     only_path(&router, SMTP);
 
@@ -105,9 +113,7 @@ pub(crate) fn long_after_a_kill_our_routes_are_stale_at_the_router_but_there<R: 
 
 pub(crate) fn the_router_is_killed_and_we_lose_no_route<R: Router>(site: &Site) {
     let originated = ["10.1.0.0/16", "fd99::/48"];
-    // If two connections cross each other, some routers end the one whose session is up, and lose the routes that were
-    // not repeated. So only we dial.
-    let config = router_config(node().passive().graceful_restart(120));
+    let config = router_config(retaining());
     let config = originated.into_iter().fold(config, |c, text| c.route(Originated::new(text)));
     let mut router: R = site.router(config);
 
