@@ -1,17 +1,20 @@
 //! Events, which `kubectl describe` shows.
 //!
-//! They are written one after the other, and no caller waits for them. If they occur faster than they can be written, the rest is
-//! dropped, and a log line reports how many. An event that is repeated with the same text within minutes stays one object with
-//! a counter.
+//! Several are written at once while the API server responds quickly, but those about one object one after the other. No caller waits for
+//! them. If they occur faster than they can be written, the rest is dropped, and a log line reports how many. An event that is
+//! repeated with the same text within minutes stays one object with a counter.
 //!
 //! `kube::runtime::events::Recorder` does not fit. It treats events with the same reason as repetitions, even if their messages
 //! differ, so that a second message about an object would be lost. It fails once the API server has removed an event that it
 //! wants to count, and it keeps every event whole for minutes, although one configuration change may cause thousands.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use k8s_openapi::api::core::v1::{ObjectReference, Service};
 use k8s_openapi::api::events::v1::{Event, EventSeries};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
@@ -24,6 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::client::with_timeout;
+use super::write_window::WriteWindow;
 use ferrolb_node::{causes, time_of_day};
 
 /// The queue of events, and the task that writes them. Dropping this ends the task.
@@ -49,6 +53,10 @@ pub(super) struct EventContent {
 
 /// The number of events that may wait.
 const QUEUE: usize = 1024;
+/// The number of events that may be under way at once, about as many objects.
+const AT_ONCE: usize = 8;
+/// The least time between the starts of two writes.
+const SPACING: Duration = Duration::from_millis(5);
 /// The longest note that the API accepts, in octets.
 const NOTE: usize = 1024;
 /// The time within which the same event counts as a repetition, as in other recorders.
@@ -60,7 +68,7 @@ impl EventRecorder {
     /// A recorder for events that `component` reports, from this node or pod.
     pub(super) fn new(client: Client, component: &'static str, instance: Option<String>) -> Self {
         let instance = instance.unwrap_or_else(|| component.to_owned());
-        let writer = EventWriter { client, component, instance, recent: HashMap::new() };
+        let writer = EventWriter { client, component, instance, recent: Mutex::default() };
         let (queue, waiting) = mpsc::channel(QUEUE);
         let (failing, is_failing) = watch::channel(false);
         Self { queue, is_failing, task: tokio::spawn(writer.run(waiting, failing)), dropped: 0 }
@@ -109,7 +117,7 @@ struct EventWriter {
     client: Client,
     component: &'static str,
     instance: String,
-    recent: HashMap<u64, Series>,
+    recent: Mutex<HashMap<u64, Series>>,
 }
 
 /// An event that may be repeated.
@@ -119,26 +127,74 @@ struct Series {
     last: Instant,
 }
 
+/// The end of a write.
+struct Written {
+    /// The hash of the object that the event is about.
+    about: u64,
+    began: Instant,
+    result: Result<(), kube::Error>,
+}
+
 impl EventWriter {
+    /// Writes what is queued, until the queue is closed.
     async fn run(
-        mut self,
+        self,
         mut waiting: mpsc::Receiver<(ObjectReference, EventContent)>,
         failing: watch::Sender<bool>,
     ) {
-        while let Some((object, content)) = waiting.recv().await {
-            let reason = content.reason;
-            let written = with_timeout(self.write(object, content)).await;
-            if let Err(error) = &written {
-                tracing::debug!(reason, error = causes(error), "cannot write an Event");
+        let mut window = WriteWindow::new(AT_ONCE, SPACING);
+        let mut under_way = FuturesUnordered::new();
+        // The objects of these events. The next event about one of them waits, and all others behind it.
+        let mut busy = HashSet::new();
+        let mut next: Option<(ObjectReference, EventContent)> = None;
+
+        loop {
+            let is_free = |object| !busy.contains(&hash_of(&identity(object)));
+            let may_begin = window.has_room(under_way.len())
+                && next.as_ref().is_some_and(|(object, _)| is_free(object));
+
+            // The order is fixed, so that the same events lead to the same requests.
+            tokio::select! {
+                biased;
+                Some(Written { about, began, result }) = under_way.next() => {
+                    busy.remove(&about);
+                    window.end(began, result.as_ref().is_err_and(is_overload), Instant::now());
+                    failing.send_if_modified(|failing| {
+                        std::mem::replace(failing, result.is_err()) != result.is_err()
+                    });
+                }
+                () = tokio::time::sleep_until(window.next()), if may_begin => {
+                    let Some((object, content)) = next.take() else { continue };
+                    let (about, began) = (hash_of(&identity(&object)), Instant::now());
+                    window.begin(began);
+                    busy.insert(about);
+                    let written = self.try_write(object, content);
+                    under_way.push(async move { Written { about, began, result: written.await } });
+                }
+                event = waiting.recv(), if next.is_none() => match event {
+                    Some(event) => next = Some(event),
+                    None => return,
+                },
             }
-            failing.send_if_modified(|failing| {
-                std::mem::replace(failing, written.is_err()) != written.is_err()
-            });
         }
     }
 
+    /// Writes an event within the time of a request, and logs a failure.
+    async fn try_write(
+        &self,
+        object: ObjectReference,
+        content: EventContent,
+    ) -> Result<(), kube::Error> {
+        let reason = content.reason;
+        let written = with_timeout(self.write(object, content)).await;
+        if let Err(error) = &written {
+            tracing::debug!(reason, error = causes(error), "cannot write an Event");
+        }
+        written
+    }
+
     async fn write(
-        &mut self,
+        &self,
         mut object: ObjectReference,
         content: EventContent,
     ) -> Result<(), kube::Error> {
@@ -150,7 +206,7 @@ impl EventWriter {
         }
 
         let events = Api::namespaced(self.client.clone(), &namespace);
-        let hash = hash_of(&object, &content);
+        let hash = hash_of(&(&content, identity(&object), &object.uid));
         if self.write_repetition(&events, hash).await? {
             return Ok(());
         }
@@ -163,20 +219,12 @@ impl EventWriter {
     }
 
     /// Increments the counter of an earlier event. Returns false if there is none.
-    async fn write_repetition(
-        &mut self,
-        events: &Api<Event>,
-        hash: u64,
-    ) -> Result<bool, kube::Error> {
-        let now = Instant::now();
-        self.recent.retain(|_, series| series.last + SERIES > now);
-        let Some(series) = self.recent.get_mut(&hash) else { return Ok(false) };
+    async fn write_repetition(&self, events: &Api<Event>, hash: u64) -> Result<bool, kube::Error> {
+        let Some((name, count)) = self.repeat(hash) else { return Ok(false) };
 
-        (series.count, series.last) = (series.count.saturating_add(1), now);
-        let repetition =
-            EventSeries { count: series.count, last_observed_time: MicroTime(time_of_day()) };
+        let repetition = EventSeries { count, last_observed_time: MicroTime(time_of_day()) };
         let patch = Patch::Merge(json!({"series": repetition}));
-        match events.patch(&series.name, &PatchParams::default(), &patch).await {
+        match events.patch(&name, &PatchParams::default(), &patch).await {
             Ok(_) => Ok(true),
             // The API server keeps events only for a while.
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
@@ -184,14 +232,30 @@ impl EventWriter {
         }
     }
 
-    fn remember(&mut self, hash: u64, name: String) {
-        if self.recent.len() >= REMEMBERED {
-            let oldest = self.recent.iter().min_by_key(|(_, series)| series.last);
+    /// Counts a repetition. Returns the name of the event, and how often it has occurred.
+    fn repeat(&self, hash: u64) -> Option<(String, i32)> {
+        let now = Instant::now();
+        let mut recent = self.recent();
+        recent.retain(|_, series| series.last + SERIES > now);
+
+        let series = recent.get_mut(&hash)?;
+        (series.count, series.last) = (series.count.saturating_add(1), now);
+        Some((series.name.clone(), series.count))
+    }
+
+    fn remember(&self, hash: u64, name: String) {
+        let mut recent = self.recent();
+        if recent.len() >= REMEMBERED {
+            let oldest = recent.iter().min_by_key(|(_, series)| series.last);
             if let Some(oldest) = oldest.map(|(hash, _)| *hash) {
-                self.recent.remove(&oldest);
+                recent.remove(&oldest);
             }
         }
-        self.recent.insert(hash, Series { name, count: 1, last: Instant::now() });
+        recent.insert(hash, Series { name, count: 1, last: Instant::now() });
+    }
+
+    fn recent(&self) -> MutexGuard<'_, HashMap<u64, Series>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn event(&self, object: ObjectReference, content: EventContent) -> Event {
@@ -216,10 +280,23 @@ impl EventWriter {
     }
 }
 
-/// Returns the hash by which repetitions are detected.
-fn hash_of(object: &ObjectReference, content: &EventContent) -> u64 {
+/// Returns true if a failure shows that the API server has too much to do, or is not there.
+fn is_overload(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code == 429 || status.code >= 500,
+        _ => true,
+    }
+}
+
+/// Returns what tells an object from others at the same time.
+fn identity(object: &ObjectReference) -> [&Option<String>; 3] {
+    [&object.kind, &object.namespace, &object.name]
+}
+
+/// Returns the hash by which an object, or an event about it, is recognised.
+fn hash_of(what: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (content, &object.kind, &object.namespace, &object.name, &object.uid).hash(&mut hasher);
+    what.hash(&mut hasher);
     hasher.finish()
 }
 
@@ -279,14 +356,15 @@ mod tests {
         assert!(recorder.dropped > 0);
     }
 
+    /// Two thousand Events take 100 s one after the other.
     #[tokio::test(start_paused = true)]
-    async fn a_caller_that_waits_for_room_loses_no_event() {
+    async fn a_caller_that_waits_for_room_loses_no_event_and_several_are_written_at_once() {
         let server = ApiServer::builder().start_in_memory();
-        server.set_delay(Duration::from_millis(5));
+        server.set_delay(Duration::from_millis(50));
         let client = Client::new(server.service("admin"), "default");
         let mut recorder = EventRecorder::new(client, "test", None);
 
-        let events = 2 * QUEUE;
+        let (events, begin) = (2 * QUEUE, Instant::now());
         for number in 0..events {
             if !recorder.has_room() {
                 recorder.room().await;
@@ -298,6 +376,27 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
         assert_eq!((recorder.dropped, server.objects("events.events.k8s.io").len()), (0, events));
+    }
+
+    /// If they were written at once, each would be an object of its own.
+    #[tokio::test(start_paused = true)]
+    async fn events_about_one_object_are_written_in_order_and_counted() {
+        let server = ApiServer::builder().start_in_memory();
+        server.set_delay(Duration::from_millis(50));
+        let client = Client::new(server.service("admin"), "default");
+        let mut recorder = EventRecorder::new(client, "test", None);
+
+        // A window is only wide after some fast responses.
+        (0..100).for_each(|number| publish(&mut recorder, number));
+        (0..5).for_each(|_| publish(&mut recorder, 100));
+        tokio::time::sleep(Duration::from_secs(10)).await;
+
+        let events = server.objects("events.events.k8s.io");
+        let repeated: Vec<_> =
+            events.iter().filter(|event| event["regarding"]["name"] == "s100").collect();
+        assert_eq!((events.len(), repeated.len()), (101, 1));
+        assert_eq!(repeated[0]["series"]["count"], 5);
     }
 }
