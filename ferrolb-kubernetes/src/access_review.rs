@@ -77,7 +77,7 @@ impl AccessReview {
     /// Asks who the owner of the token is, and whether this user may get the path.
     async fn ask(&self, token: &str, path: &str) -> Result<Access, kube::Error> {
         let review = TokenReview {
-            spec: TokenReviewSpec { token: Some(token.to_owned()), ..TokenReviewSpec::default() },
+            spec: TokenReviewSpec { token: token.to_owned().into(), ..TokenReviewSpec::default() },
             ..TokenReview::default()
         };
         let api: Api<TokenReview> = Api::all(self.client.clone());

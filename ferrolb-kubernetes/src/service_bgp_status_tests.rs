@@ -1,5 +1,7 @@
 //! The objects of Services at the API server of the tests, in virtual time.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 use kube::api::DynamicObject;
 use test_apiserver::ApiServer;
@@ -268,4 +270,25 @@ async fn an_object_that_is_refused_causes_no_list() {
     assert_eq!(fixture.within(120).await, []);
     assert_eq!(fixture.asked("list"), 1);
     assert!(fixture.asked("create") > 3);
+}
+
+/// As an operator of a large cluster does, by docs/scale.md.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_may_give_up_the_resource_and_get_it_back() {
+    let mut fixture = Fixture::new().await;
+    fixture.announce("smtp", &["tor"]);
+    assert_eq!(fixture.within(30).await, [started("smtp", &["tor"])]);
+
+    let definitions: Api<CustomResourceDefinition> = Api::all(fixture.client.clone());
+    let name = "servicebgpstatuses.metallb.io";
+    let mut definition = definitions.get(name).await.unwrap();
+    drop(definitions.delete(name, &DeleteParams::default()).await.unwrap());
+    fixture.announce("imap", &["tor"]);
+    fixture.announce("smtp", &["tor", "spine"]);
+    assert_eq!(fixture.within(600).await, []);
+
+    definition.metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    drop(definitions.create(&PostParams::default(), &definition).await.unwrap());
+    assert_eq!(fixture.within(30).await, [started("imap", &["tor"])]);
+    assert_eq!(fixture.owners().await, ["first", "first"]);
 }
