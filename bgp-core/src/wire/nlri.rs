@@ -323,9 +323,11 @@ impl AddressWidth {
 #[inline(always)]
 pub(super) fn check(field: &[u8], width: AddressWidth, add_path: bool) -> Result<(), usize> {
     let invalid = match (width, add_path) {
-        (AddressWidth::V4, false) => {
-            after_prefixes(field, |octets| skip_pair_v4(octets).or_else(|| skip_v4(octets)))
-        }
+        // Most fields of live sessions have one prefix.
+        (AddressWidth::V4, false) => match field {
+            [] | [17..=24, _, _, _] | [25..=32, _, _, _, _] => &[],
+            _ => after_prefixes(field, |octets| skip_pair_v4(octets).or_else(|| skip_v4(octets))),
+        },
         (AddressWidth::V6, false) => after_prefixes(field, skip_v6),
         (_, true) => with_path_ids(field, width),
     };

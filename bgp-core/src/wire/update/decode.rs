@@ -15,8 +15,8 @@ use crate::wire::nlri::{self, AddressWidth};
 
 use super::index::AttributeIndex;
 use super::{
-    MANDATORY, Update, UpdateMetadata, WITHDRAWN_AT, bit, fast_path, missing_codes, mp, offset_u16,
-    sections,
+    MANDATORY, Positions, Update, UpdateMetadata, WITHDRAWN_AT, bit, fast_path, missing_codes, mp,
+    offset_u16, sections,
 };
 
 impl<'a> Update<'a> {
@@ -28,9 +28,13 @@ impl<'a> Update<'a> {
     /// unknown attribute that is marked well-known, an unreadable MP attribute.
     #[inline]
     pub fn decode(frame: Frame<'a>, cx: WireContext) -> Result<Self, DecodeError> {
-        let mut update = Self { octets: frame.as_bytes(), metadata: UpdateMetadata::new(cx) };
-        update.metadata.read(update.octets)?;
-        Ok(update)
+        let octets = frame.as_bytes();
+        let mut positions = Positions::default();
+        let metadata = match fast_path::read(octets, cx, &mut positions) {
+            Some(()) => UpdateMetadata::without_errors(positions, cx),
+            None => UpdateMetadata::judge(octets, cx)?,
+        };
+        Ok(Self { octets, metadata })
     }
 
     /// Decodes a message that the fast path gave up on.
@@ -60,9 +64,7 @@ impl<'a> Update<'a> {
         let MessageVerdict { withdraw, treatment, error, .. } = verdict;
         let (attributes_at, nlri_at) = (offset_u16(attributes_at), offset_u16(nlri_at));
         let metadata = UpdateMetadata {
-            index,
-            attributes_at,
-            nlri_at,
+            positions: Positions { index, attributes_at, nlri_at },
             cx,
             missing,
             withdraw,
@@ -102,24 +104,11 @@ impl<'a> Update<'a> {
 }
 
 impl UpdateMetadata {
-    /// Reads and judges a message. The metadata must be [`new`](Self::new), and is unspecified after an error.
-    #[inline(always)]
-    pub(super) fn read(&mut self, octets: &[u8]) -> Result<(), DecodeError> {
-        if fast_path::read(octets, self).is_none() {
-            return self.judge(octets);
-        }
-
-        // It was false before. Now the compiler knows that it still is, and a caller of `Update::decode` need not ask
-        // whether the result is an error.
-        self.withdraw = false;
-        Ok(())
-    }
-
-    /// Reads a message that the fast path gave up on.
+    /// The metadata of a message that the fast path gave up on.
+    #[cold]
     #[inline(never)]
-    fn judge(&mut self, octets: &[u8]) -> Result<(), DecodeError> {
-        *self = Update::judge(octets, self.cx)?.metadata;
-        Ok(())
+    pub(super) fn judge(octets: &[u8], cx: WireContext) -> Result<Self, DecodeError> {
+        Ok(Update::judge(octets, cx)?.metadata)
     }
 }
 

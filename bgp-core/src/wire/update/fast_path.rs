@@ -12,16 +12,23 @@ use crate::wire::header::HEADER_LENGTH;
 use crate::wire::nlri::{self, AddressWidth};
 
 use super::index::AttributeIndex;
-use super::{UpdateMetadata, offset_u16, sections};
+use super::{Positions, offset_u16, sections};
 
-/// Records the position of every field of a message without errors.
+/// Records the position of every field of a message without errors. `positions` must be empty.
 ///
-/// Returns `None` if the message has any irregularity; `metadata` is then in an unspecified state.
-pub(super) fn read(octets: &[u8], metadata: &mut UpdateMetadata) -> Option<()> {
-    let (nlri, (withdrawn, attributes)) = sections(octets).ok()?;
+/// Returns `None` if the message has any irregularity; `positions` are then unspecified.
+pub(super) fn read(octets: &[u8], cx: WireContext, positions: &mut Positions) -> Option<()> {
+    let (nlri, (withdrawn, attributes)) = match octets.get(HEADER_LENGTH..)? {
+        // Nothing is withdrawn, as in most messages.
+        [0, 0, high, low, body @ ..] => {
+            let length = u16::from_be_bytes([*high, *low]);
+            let (attributes, nlri) = body.split_at_checked(length.into())?;
+            (nlri, (&[][..], attributes))
+        }
+        _ => sections(octets).ok()?,
+    };
     let attributes_at = HEADER_LENGTH + 4 + withdrawn.len();
     let nlri_at = attributes_at + attributes.len();
-    let cx = metadata.cx;
     let add_path = cx.has_add_path(AfiSafi::IPV4_UNICAST);
 
     if !withdrawn.is_empty() {
@@ -29,8 +36,8 @@ pub(super) fn read(octets: &[u8], metadata: &mut UpdateMetadata) -> Option<()> {
     }
     nlri::check(nlri, AddressWidth::V4, add_path).ok()?;
 
-    (metadata.attributes_at, metadata.nlri_at) = (offset_u16(attributes_at), offset_u16(nlri_at));
-    let index = &mut metadata.index;
+    (positions.attributes_at, positions.nlri_at) = (offset_u16(attributes_at), offset_u16(nlri_at));
+    let index = &mut positions.index;
     attributes_up_to(octets.get(..nlri_at)?, attributes_at, cx, index)?;
 
     // The mandatory attributes must be present if there are routes that need them.
@@ -163,12 +170,11 @@ fn is_sequence<const WIDTH: usize>(octets: &[u8], at: usize, length: usize, coun
     if count == 0 || length != 2 + WIDTH * count {
         return false;
     }
-    let Some(mut rest) = octets.get(at + 2..at + length) else { return false };
-    while let Some((asn, after)) = rest.split_first_chunk::<WIDTH>() {
-        if *asn == [0; WIDTH] {
+    let Some(asns) = octets.get(at + 2..at + length) else { return false };
+    for asn in asns.chunks_exact(WIDTH) {
+        if asn == [0; WIDTH] {
             return false;
         }
-        rest = after;
     }
     true
 }

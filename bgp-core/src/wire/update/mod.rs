@@ -56,9 +56,7 @@ pub struct Update<'a> {
 /// moved in a few instructions.
 #[derive(Clone, Copy, Debug)]
 struct UpdateMetadata {
-    index: AttributeIndex,
-    attributes_at: u16,
-    nlri_at: u16,
+    positions: Positions,
     cx: WireContext,
     /// The missing mandatory attributes, a bit for each code.
     missing: u8,
@@ -70,20 +68,20 @@ struct UpdateMetadata {
 }
 
 impl UpdateMetadata {
-    /// The metadata of a message that has not been decoded.
-    #[inline]
-    fn new(cx: WireContext) -> Self {
-        Self {
-            index: AttributeIndex::default(),
-            attributes_at: 0,
-            nlri_at: 0,
-            cx,
-            missing: 0,
-            withdraw: false,
-            treatment: Treatment::None,
-            error: None,
-        }
+    /// The metadata of a message without errors.
+    #[inline(always)]
+    const fn without_errors(positions: Positions, cx: WireContext) -> Self {
+        let treatment = Treatment::None;
+        Self { positions, cx, missing: 0, withdraw: false, treatment, error: None }
     }
+}
+
+/// The positions of the parts of a message: what the fast path finds out. The rest of the metadata stays in registers.
+#[derive(Clone, Copy, Debug, Default)]
+struct Positions {
+    index: AttributeIndex,
+    attributes_at: u16,
+    nlri_at: u16,
 }
 
 impl<'a> Update<'a> {
@@ -310,7 +308,7 @@ impl<'a> Update<'a> {
     /// The value of a known, valid attribute.
     #[inline]
     fn value(&self, code: AttributeCode) -> Option<&'a [u8]> {
-        self.metadata.index.get(IndexSlot::of(code), self.octets)
+        self.metadata.positions.index.get(IndexSlot::of(code), self.octets)
     }
 
     #[inline]
@@ -326,7 +324,7 @@ impl<'a> Update<'a> {
     /// The offset of the attributes in the message.
     #[inline]
     const fn attributes_at(&self) -> usize {
-        self.metadata.attributes_at as usize
+        self.metadata.positions.attributes_at as usize
     }
 
     #[inline]
@@ -340,12 +338,14 @@ impl<'a> Update<'a> {
 
     #[inline]
     fn attributes_field(&self) -> &'a [u8] {
-        self.octets.get(self.attributes_at()..self.metadata.nlri_at.into()).unwrap_or_default()
+        self.octets
+            .get(self.attributes_at()..self.metadata.positions.nlri_at.into())
+            .unwrap_or_default()
     }
 
     #[inline]
     fn nlri_field(&self) -> &'a [u8] {
-        self.octets.get(self.metadata.nlri_at.into()..).unwrap_or_default()
+        self.octets.get(self.metadata.positions.nlri_at.into()..).unwrap_or_default()
     }
 }
 

@@ -4,7 +4,7 @@ use crate::wire::context::WireContext;
 use crate::wire::error::DecodeError;
 use crate::wire::frame::Frame;
 
-use super::{Update, UpdateMetadata};
+use super::{Positions, Update, UpdateMetadata, fast_path};
 
 /// An UPDATE with its own copy of the octets, to store messages or send them to another thread.
 ///
@@ -37,7 +37,19 @@ impl OwnedUpdate {
     /// The errors of [`Update::decode`]; nothing is copied in that case.
     #[inline(always)]
     pub fn decode(frame: Frame<'_>, cx: WireContext) -> Result<Self, DecodeError> {
-        Ok(Update::decode(frame, cx)?.into())
+        let octets = frame.as_bytes();
+        let mut positions = Positions::default();
+        // Each arm builds the result where it is returned: metadata of both would be moved there once more.
+        match fast_path::read(octets, cx, &mut positions) {
+            Some(()) => {
+                let metadata = UpdateMetadata::without_errors(positions, cx);
+                Ok(Self { octets: octets.into(), metadata })
+            }
+            None => {
+                let metadata = UpdateMetadata::judge(octets, cx)?;
+                Ok(Self { octets: octets.into(), metadata })
+            }
+        }
     }
 
     /// Decodes an UPDATE and copies it over this one, in the memory that this one has. It allocates only if that is too
@@ -61,10 +73,34 @@ impl OwnedUpdate {
     /// ```
     #[inline(always)]
     pub fn replace(&mut self, frame: Frame<'_>, cx: WireContext) -> Result<(), DecodeError> {
-        let update = Update::decode(frame, cx)?;
+        let octets = frame.as_bytes();
+        // In place, because a copy of what was just written in pieces has to wait for them.
+        self.metadata.positions = Positions::default();
+        if fast_path::read(octets, cx, &mut self.metadata.positions).is_none() {
+            return self.judge(octets, cx);
+        }
+
+        let positions = self.metadata.positions;
+        self.metadata = UpdateMetadata::without_errors(positions, cx);
         self.octets.clear();
-        self.octets.extend_from_slice(update.octets);
-        self.metadata = update.metadata;
+        self.octets.extend_from_slice(octets);
+        Ok(())
+    }
+
+    /// Replaces the message by one that the fast path gave up on. If that one ends the session, the positions of the message
+    /// before it are read again, since they were overwritten.
+    #[cold]
+    #[inline(never)]
+    fn judge(&mut self, octets: &[u8], cx: WireContext) -> Result<(), DecodeError> {
+        match UpdateMetadata::judge(octets, cx) {
+            Ok(metadata) => self.metadata = metadata,
+            Err(error) => {
+                self.metadata = UpdateMetadata::judge(&self.octets, self.metadata.cx)?;
+                return Err(error);
+            }
+        }
+        self.octets.clear();
+        self.octets.extend_from_slice(octets);
         Ok(())
     }
 

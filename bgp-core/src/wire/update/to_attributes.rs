@@ -76,11 +76,20 @@ impl<'a> Update<'a> {
     /// The valid attributes, each code once.
     fn valid_attributes(&self) -> impl Iterator<Item = AttributeView<'a>> + use<'a> {
         let octets = self.attributes_field();
-        let mut judged = JudgedAttributes::new(octets, self.metadata.cx);
-        std::iter::from_fn(move || judged.next_judged())
-            .filter(|attribute| attribute.verdict.is_ok())
-            .filter_map(move |attribute| AttributeView::split(octets.get(attribute.at..)?))
-            .map(|(attribute, _)| attribute)
+        let mut all = self.attributes();
+        // Without an error, all are valid.
+        let has_error = self.metadata.error.is_some();
+        let mut judged = has_error.then(|| JudgedAttributes::new(octets, self.metadata.cx));
+        std::iter::from_fn(move || match &mut judged {
+            None => all.next(),
+            Some(judged) => loop {
+                let attribute = judged.next_judged()?;
+                if attribute.verdict.is_ok() {
+                    let whole = octets.get(attribute.at..).and_then(AttributeView::split)?;
+                    return Some(whole.0);
+                }
+            },
+        })
     }
 
     /// The attributes for [`PathAttributes::unknown`].

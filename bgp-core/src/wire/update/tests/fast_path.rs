@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
 use crate::types::{AfiSafi, PeerType};
-use crate::wire::update::{UpdateMetadata, fast_path};
+use crate::wire::update::{Positions, UpdateMetadata, fast_path};
 use crate::wire::{ErrorKind, Frame, Treatment, Update, WireContext};
 
 use super::{external, update};
@@ -43,11 +43,11 @@ fn context() -> impl Strategy<Value = WireContext> {
 
 /// Checks that both passes agree on the message. Returns true if the fast path accepted it.
 fn compare(octets: &[u8], cx: WireContext) -> Result<bool, TestCaseError> {
-    let mut metadata = UpdateMetadata::new(cx);
-    let Some(()) = fast_path::read(octets, &mut metadata) else { return Ok(false) };
+    let mut positions = Positions::default();
+    let Some(()) = fast_path::read(octets, cx, &mut positions) else { return Ok(false) };
     let judged = Update::judge(octets, cx);
     prop_assert!(judged.is_ok(), "{judged:?}");
-    let update = Update { octets, metadata };
+    let update = Update { octets, metadata: UpdateMetadata::without_errors(positions, cx) };
     prop_assert_eq!(format!("{update:?}"), format!("{:?}", judged.unwrap()));
     prop_assert_eq!(update.treatment(), Treatment::None);
     Ok(true)
