@@ -27,10 +27,10 @@ impl Allocator {
         self.assignment(key).is_some_and(|held| !self.ledger.has_pool(&held.pool))
     }
 
-    /// Returns true if a Service holds an address of the pool with this name.
-    pub(crate) fn is_held(&self, pool: &str) -> bool {
-        let mut held = self.entries.values().filter_map(|entry| entry.assignment.as_ref());
-        held.any(|assignment| *assignment.pool == *pool)
+    /// Returns the names of the pools whose addresses Services hold.
+    pub(crate) fn held_pools(&self) -> BTreeSet<&str> {
+        let held = self.entries.values().filter_map(|entry| entry.assignment.as_ref());
+        held.map(|assignment| &*assignment.pool).collect()
     }
 
     /// Lets a Service keep the addresses that it holds, as far as the rules allow. Returns true if it lost an address and

@@ -8,13 +8,42 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::compact;
-use crate::model::{AddressRange, IpFamily, Namespace, Pool, Service, ServiceKey};
+use crate::model::{
+    AddressRange, IpFamily, Namespace, Pool, Service, ServiceAllocation, ServiceKey,
+};
 
 use super::interval_set::IntervalSet;
 use super::refusal::Refusal;
 use super::request::PinnedPools;
 use super::sharing::{Holders, SharingKey, SharingTerms};
 use super::sharing_group::SharingGroup;
+
+/// The pools that do not admit all Services. A Service is not compared with those of other namespaces.
+#[derive(Clone, Debug, Default)]
+struct RestrictedPools {
+    /// The pools that only name namespaces, for each namespace.
+    by_namespace: BTreeMap<String, Vec<usize>>,
+    /// The pools with selectors of namespaces, and those that admit all namespaces.
+    others: Vec<usize>,
+}
+
+impl RestrictedPools {
+    fn insert(&mut self, allocation: &ServiceAllocation, index: usize) {
+        if allocation.namespaces.is_empty() || !allocation.namespace_selectors.is_empty() {
+            self.others.push(index);
+            return;
+        }
+        for namespace in &allocation.namespaces {
+            self.by_namespace.entry(namespace.clone()).or_default().push(index);
+        }
+    }
+
+    /// Returns the pools that may admit Services of a namespace.
+    fn of_namespace(&self, name: &str) -> impl Iterator<Item = usize> {
+        let named = self.by_namespace.get(name).into_iter().flatten();
+        named.chain(&self.others).copied()
+    }
+}
 
 /// The pools and the held addresses.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +56,8 @@ pub(super) struct Ledger {
     pub(super) names: Vec<Arc<str>>,
     /// The indexes of the pools that admit all Services.
     pub(super) open: Vec<usize>,
+    /// The indexes of the other pools.
+    restricted: RestrictedPools,
     /// By first address, each range and the index of its pool. Ranges do not overlap.
     ranges: BTreeMap<IpAddr, (AddressRange, usize)>,
     /// The addresses that are not free: the held ones, and those that were skipped because their pool avoids them.
@@ -46,8 +77,9 @@ impl Ledger {
         let mut ledger = Self { checks_only, ..Self::default() };
         for (index, pool) in pools.iter().enumerate() {
             ledger.names.push(pool.name.as_str().into());
-            if pool.allocation.is_none() {
-                ledger.open.push(index);
+            match &pool.allocation {
+                None => ledger.open.push(index),
+                Some(allocation) => ledger.restricted.insert(allocation, index),
             }
             for range in &pool.ranges {
                 ledger.ranges.insert(range.first(), (*range, index));
@@ -60,8 +92,9 @@ impl Ledger {
     /// Returns the restricted pools that admit a Service, in the order in which they are tried.
     pub(super) fn pinned(&self, service: &Service, namespace: Option<&Namespace>) -> PinnedPools {
         let mut ranked = Vec::new();
-        for (index, pool) in self.pools.iter().enumerate() {
-            let Some(allocation) = &pool.allocation else { continue };
+        for index in self.restricted.of_namespace(&service.key.namespace) {
+            let allocation = self.pools.get(index).and_then(|pool| pool.allocation.as_ref());
+            let Some(allocation) = allocation else { continue };
             if allocation.admits(service, namespace) {
                 // 0 means no priority, and comes last.
                 ranked.push((allocation.priority == 0, allocation.priority, index));

@@ -104,7 +104,7 @@ impl Outcome {
 }
 
 /// A Kubernetes Event about a Service, for the operator.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct Event {
     /// The Service.

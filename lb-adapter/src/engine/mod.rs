@@ -66,7 +66,7 @@ pub struct Engine {
     /// The annotations that were reported already.
     invalid_annotations: BTreeMap<ServiceKey, Vec<InvalidAnnotation>>,
     /// The Events about rejected statuses that the last load of files reported.
-    reported_rejections: Vec<Event>,
+    reported_rejections: BTreeSet<Event>,
     /// The addresses of Services that have not been seen yet.
     remembered: HeldAddresses,
 }
@@ -247,7 +247,7 @@ impl Engine {
                 matches!(event.reason, EventReason::ClearAssignment | EventReason::NoLbIpsIpFamily);
             is_rejection && loaded_statuses.contains(&event.service)
         });
-        let rejections: Vec<_> = rejections.cloned().collect();
+        let rejections = rejections.cloned().collect();
 
         let reported = std::mem::replace(&mut self.reported_rejections, rejections);
         events

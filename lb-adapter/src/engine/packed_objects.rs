@@ -17,7 +17,7 @@ use crate::model::{
 pub(super) struct PackedService(Box<[u8]>);
 
 /// The endpoints of one slice, in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PackedEndpoints(Box<[u8]>);
 
 /// The addresses of the status come first, so that they can be read without the rest.

@@ -5,6 +5,8 @@
 //! stay with their Services although no pool has them. Must not read a clock: the caller reports the end of the grace
 //! period.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::allocator::StrandedAddresses;
@@ -42,17 +44,16 @@ impl Engine {
             Some(before) => before.pools.clone(),
             None => Vec::new(),
         };
-        for pool in std::mem::take(&mut self.retired_pools.pools) {
-            // Before the initial lists are complete, a Service that holds an address may still be to come.
-            if !self.synced || self.allocator.is_held(&pool.name) {
-                removed.push(pool);
-            }
+        let mut retired = std::mem::take(&mut self.retired_pools.pools);
+        // Before the initial lists are complete, a Service that holds an address may still be to come.
+        if self.synced && !retired.is_empty() {
+            let held = self.allocator.held_pools();
+            retired.retain(|pool| held.contains(&*pool.name));
         }
+        removed.append(&mut retired);
         if self.options.follow_status || config.pools.is_empty() {
-            removed.retain(|pool| {
-                let mut pools = config.pools.iter();
-                !pools.any(|other| other.name == pool.name || overlap(other, pool))
-            });
+            let now = PoolSearch::new(&config.pools);
+            removed.retain(|pool| !now.has_name(&pool.name) && !now.overlaps(pool));
             self.retired_pools.pools = removed;
         }
 
@@ -99,7 +100,38 @@ impl Engine {
     }
 }
 
-/// Returns true if two pools have an address in common.
-fn overlap(first: &Pool, second: &Pool) -> bool {
-    first.ranges.iter().any(|range| second.ranges.iter().any(|other| other.overlaps(range)))
+/// The names and addresses of some pools, so that a pool is not compared with each of them.
+pub(super) struct PoolSearch<'a> {
+    names: BTreeSet<&'a str>,
+    /// In ascending order the first address of each range, with the last address of this range and those before it. All
+    /// addresses of IPv4 are less than those of IPv6.
+    ranges: Vec<(IpAddr, IpAddr)>,
+}
+
+impl<'a> PoolSearch<'a> {
+    pub(super) fn new(pools: &'a [Pool]) -> Self {
+        let ranges = pools.iter().flat_map(|pool| &pool.ranges);
+        let mut ranges: Vec<_> = ranges.map(|range| (range.first(), range.last())).collect();
+        ranges.sort_unstable();
+
+        let mut greatest = None;
+        for (_, last) in &mut ranges {
+            *last = greatest.map_or(*last, |before| (*last).max(before));
+            greatest = Some(*last);
+        }
+        Self { names: pools.iter().map(|pool| pool.name.as_str()).collect(), ranges }
+    }
+
+    pub(super) fn has_name(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    /// Returns true if a pool has an address in common with one of these.
+    pub(super) fn overlaps(&self, pool: &Pool) -> bool {
+        pool.ranges.iter().any(|range| {
+            let begun = self.ranges.partition_point(|(first, _)| *first <= range.last());
+            let last = begun.checked_sub(1).and_then(|at| self.ranges.get(at));
+            last.is_some_and(|(_, last)| *last >= range.first())
+        })
+    }
 }

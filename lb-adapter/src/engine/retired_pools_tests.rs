@@ -12,6 +12,8 @@ use crate::model::{
 };
 use crate::planner::PlannerOptions;
 
+use super::retired_pools::PoolSearch;
+
 fn pool(name: &str, addresses: &str) -> Pool {
     Pool::new(name, vec![addresses.parse().unwrap()])
 }
@@ -260,4 +262,32 @@ proptest! {
         prop_assert_eq!(holds(&engine, "a"), ["192.0.2.7"]);
         prop_assert_eq!(holds(&engine, "b"), ["192.0.2.3"]);
     }
+}
+
+#[test]
+fn a_removed_pool_is_found_by_its_name_or_by_an_address() {
+    let now = [
+        pool("wide", "10.0.0.0/8"),
+        pool("within", "10.1.0.0/16"),
+        pool("last", "10.200.0.0-10.200.0.9"),
+        pool("six", "2001:db8::/64"),
+    ];
+    let search = PoolSearch::new(&now);
+    assert!(search.has_name("within") && !search.has_name("with"));
+    for (range, expected) in [
+        ("9.0.0.0/8", false),
+        ("9.255.255.255-10.0.0.0", true),
+        // After the last range that begins before it, but still in the first one.
+        ("10.250.0.0/16", true),
+        ("10.255.255.255-11.0.0.0", true),
+        ("11.0.0.0/8", false),
+        ("0.0.0.0/0", true),
+        ("2001:db7::/32", false),
+        ("2001:db8::/32", true),
+        ("2001:db8:0:1::/64", false),
+        ("ff00::/8", false),
+    ] {
+        assert_eq!(search.overlaps(&pool("gone", range)), expected, "{range}");
+    }
+    assert!(!PoolSearch::new(&[]).overlaps(&pool("gone", "0.0.0.0/0")));
 }

@@ -46,13 +46,20 @@ impl StoredEndpoints {
         slices.chain(object).flat_map(PackedEndpoints::iter)
     }
 
-    fn put_slice(&mut self, name: SliceName, endpoints: PackedEndpoints) {
+    /// Adds or replaces a slice. Returns false if it was the same before.
+    fn put_slice(&mut self, name: SliceName, endpoints: PackedEndpoints) -> bool {
         match self.slices.binary_search_by(|(other, _)| other.cmp(&name)) {
-            Ok(position) => self.slices[position].1 = endpoints,
+            Ok(position) => {
+                let (_, before) = &mut self.slices[position];
+                let is_changed = *before != endpoints;
+                *before = endpoints;
+                is_changed
+            }
             Err(position) => {
                 let mut slices = std::mem::take(&mut self.slices).into_vec();
                 slices.insert(position, (name, endpoints));
                 self.slices = slices.into_boxed_slice();
+                true
             }
         }
     }
@@ -159,7 +166,7 @@ impl ServiceStore {
         };
 
         // The slice may have belonged to another Service.
-        let mut affected = BTreeSet::from([service.clone()]);
+        let mut affected = BTreeSet::new();
         if let Some(before) = self.slices.insert(Arc::clone(&name), service.clone())
             && before != service
         {
@@ -168,7 +175,9 @@ impl ServiceStore {
         }
 
         let endpoints = PackedEndpoints::of(&slice.endpoints);
-        self.endpoints.entry(service).or_default().put_slice(name, endpoints);
+        if self.endpoints.entry(service.clone()).or_default().put_slice(name, endpoints) {
+            affected.insert(service);
+        }
         affected
     }
 

@@ -72,3 +72,27 @@ fn the_effects_of_two_changes_name_the_services_that_either_planned() {
     effects.extend(put(&b));
     assert_eq!(effects.planned, BTreeSet::from([a, b]));
 }
+
+#[test]
+fn a_slice_that_comes_again_unchanged_plans_nothing() {
+    let mut engine = Engine::new(PlannerOptions::default(), Some("kube1".to_owned()));
+    engine.apply(Change::Synced);
+    let [a, b] = ["a", "b"].map(|name| ServiceKey::new("default", name));
+    let mut put = |key: &ServiceKey, addresses: &[&str]| {
+        let mut slice = crate::model::EndpointSlice::new("of-a", key.clone());
+        slice.endpoints = addresses
+            .iter()
+            .map(|address| {
+                crate::model::Endpoint::new(address.parse::<IpAddr>().unwrap())
+            })
+            .collect();
+        engine.apply(Change::Slice(slice)).planned
+    };
+
+    assert_eq!(put(&a, &["10.0.0.1"]), BTreeSet::from([a.clone()]));
+    assert_eq!(put(&a, &["10.0.0.1"]), BTreeSet::new());
+    assert_eq!(put(&a, &["10.0.0.1", "10.0.0.2"]), BTreeSet::from([a.clone()]));
+    assert_eq!(put(&b, &["10.0.0.1", "10.0.0.2"]), BTreeSet::from([a.clone(), b.clone()]));
+    assert_eq!(put(&b, &["10.0.0.1", "10.0.0.2"]), BTreeSet::new());
+    assert_eq!(put(&a, &[]), BTreeSet::from([a, b]), "its endpoints are gone from the other one");
+}
