@@ -119,7 +119,7 @@ impl Peer {
         prefix_limit: PrefixLimit,
     ) -> bool {
         let limit = prefix_limit.limit;
-        let held = u32::try_from(self.adj_rib_in.len_of(family)).unwrap_or(u32::MAX);
+        let held = self.held(family, prefix_limit);
         if held < prefix_limit.warning() {
             self.warned.remove(&family);
             return true;
@@ -147,5 +147,23 @@ impl Peer {
             self.handle(now, direction, Event::AutomaticStop(cease.clone()));
         }
         false
+    }
+
+    /// The number of prefixes held of one family, with the gathered changes. If these may lead past a threshold, they are
+    /// made first. Otherwise the number may be too low by as many as there are of them.
+    fn held(&mut self, family: AfiSafi, limit: PrefixLimit) -> u32 {
+        let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let known = self.adj_rib_in.len_of(family);
+        let gathered = self.adj_rib_in.gathered().len_of(family);
+        let (least, most) =
+            (count(known.saturating_sub(gathered)), count(known.saturating_add(gathered)));
+
+        let passed = |held: u32| (held >= limit.warning(), held > limit.limit);
+        let is_first_warning = most >= limit.warning() && !self.warned.contains(&family);
+        if passed(least) != passed(most) || is_first_warning {
+            self.apply_gathered(usize::MAX);
+            return count(self.adj_rib_in.len_of(family));
+        }
+        least
     }
 }

@@ -10,7 +10,7 @@ use tracing::debug;
 use crate::fsm::Event;
 use crate::peer::connection::Connection;
 use crate::peer::validation::LastPassed;
-use crate::peer::{Import, Output, Peer, ReceivedRoutes};
+use crate::peer::{Import, Output, Peer};
 use crate::rib::{ImportRules, Nlri, Rejected, family_of};
 use crate::wire::{
     DecodeError, Frame, Message, MessageType, PathAttributes, Treatment, Update, WireContext,
@@ -27,12 +27,57 @@ impl Peer {
     /// complete messages are left: a driver with many peers calls it again after the other peers, and the timers of this
     /// one, have had their turn. Do not read more octets before that.
     pub fn received_some(&mut self, now: Instant, direction: Direction, most: usize) -> bool {
-        let Some(connection) = self.connection_mut(direction) else { return false };
+        let mut left = most;
+        loop {
+            left = left.saturating_sub(self.gather(now, direction, left));
+            if !self.has_gathered() {
+                return self.has_unread(direction);
+            }
+            self.apply_gathered(usize::MAX);
+        }
+    }
+
+    /// Does the same as [`Peer::received_some`], but does not change the Adj-RIB-In yet: the changes are gathered for
+    /// [`Peer::apply_gathered`], which makes many of them in less time. It takes no further message if that has to be called
+    /// first, see [`Peer::can_gather`].
+    ///
+    /// Changes that are gathered and not made yet are like messages that are not handled yet, although they are counted.
+    pub fn gather_some(&mut self, now: Instant, direction: Direction, most: usize) -> bool {
+        self.gather(now, direction, most);
+        self.has_unread(direction)
+    }
+
+    /// Makes gathered changes, at most this number of them, in the order of prefixes.
+    pub fn apply_gathered(&mut self, most: usize) {
+        if self.has_gathered() {
+            let routes = self.adj_rib_in.apply_gathered(most);
+            self.report_received(routes);
+        }
+    }
+
+    /// Returns true if changes are gathered and not made yet.
+    #[must_use]
+    pub fn has_gathered(&self) -> bool {
+        !self.adj_rib_in.gathered().is_empty()
+    }
+
+    /// Returns false if the gathered changes have to be made before more can be gathered: they are many, or the next message is
+    /// about all routes before it, or some are made already.
+    #[must_use]
+    pub fn can_gather(&self) -> bool {
+        let gathered = self.adj_rib_in.gathered();
+        gathered.takes_more() && gathered.len() < MOST_GATHERED
+    }
+
+    /// Takes messages until they have this number of octets, or until the gathered changes have to be made. Returns the number
+    /// of octets.
+    fn gather(&mut self, now: Instant, direction: Direction, most: usize) -> usize {
+        let Some(connection) = self.connection_mut(direction) else { return 0 };
         // The buffer is taken out because a message borrows it while the peer changes.
         let mut buffer = std::mem::take(&mut connection.buffer);
 
         let mut taken = 0_usize;
-        while taken < most {
+        while taken < most && self.can_gather() {
             let Some(length) = self.take_message(now, direction, &buffer) else { break };
             taken = taken.saturating_add(length);
             buffer.advance(length);
@@ -45,7 +90,7 @@ impl Peer {
             connection.buffer = buffer;
         }
         self.resume_waiting(now);
-        self.has_unread(direction)
+        taken
     }
 
     /// Starts or stops reporting each received message as [`Output::MessageReceived`]. By default none is. A report is a copy of
@@ -85,17 +130,28 @@ impl Peer {
         }
     }
 
-    /// Handles the first message in `octets` and returns its length. `None` if there is no complete message, or if the
-    /// connection has ended.
+    /// Handles the first message in `octets` and returns its length. `None` if there is no complete message, if the connection
+    /// has ended, or if the gathered changes have to be made first.
     fn take_message(&mut self, now: Instant, direction: Direction, octets: &[u8]) -> Option<usize> {
         let cx = self.wire_context(self.readable(direction)?);
         let frame = match Frame::split(octets, cx.limit()) {
             Ok(frame) => frame?,
             Err(error) => {
-                self.header_error(now, direction, error, octets);
+                if !self.must_apply_first() {
+                    self.header_error(now, direction, error, octets);
+                }
                 return None;
             }
         };
+        let decoded = Message::decode(frame, cx);
+        let only_changes_routes = match &decoded {
+            Ok(Message::Keepalive) => true,
+            Ok(Message::Update(update)) => update.end_of_rib().is_none(),
+            _ => false,
+        };
+        if !only_changes_routes && self.must_apply_first() {
+            return None;
+        }
 
         let length = frame.as_bytes().len();
         self.stats.received.count(frame.kind());
@@ -107,7 +163,7 @@ impl Peer {
         if frame.kind() == MessageType::Open {
             self.keep_received_octets(direction, frame.as_bytes());
         }
-        match Message::decode(frame, cx) {
+        match decoded {
             Ok(message) => self.handle_message(now, direction, message),
             Err(error) => {
                 let notification = error.notification(frame.as_bytes());
@@ -121,6 +177,12 @@ impl Peer {
             }
         }
         Some(length)
+    }
+
+    /// Ends the gathering of changes before a message that is about all routes so far. Returns false if there are none.
+    fn must_apply_first(&mut self) -> bool {
+        self.adj_rib_in.end_gathering();
+        self.has_gathered()
     }
 
     fn header_error(
@@ -173,8 +235,7 @@ impl Peer {
                 self.stats.prefixes_announced_in += update.reachable().fold(0, |n, _| n + 1);
             }
             Import::Keep => {
-                let routes = self.keep(update);
-                self.report_received(routes);
+                self.keep(update);
                 self.enforce_limits(now, direction);
             }
         }
@@ -186,16 +247,12 @@ impl Peer {
         }
     }
 
-    /// Applies an UPDATE to the Adj-RIB-In and returns the changes. Routes that are treated as withdrawn are already among
-    /// the unreachable prefixes.
-    fn keep(&mut self, update: &Update<'_>) -> ReceivedRoutes {
-        let mut routes = ReceivedRoutes::default();
+    /// Gathers the changes of an UPDATE. Routes that are treated as withdrawn are already among the unreachable prefixes.
+    fn keep(&mut self, update: &Update<'_>) {
         for (path_id, prefix) in update.unreachable().with_path_ids() {
             let nlri = Nlri { prefix, path_id: path_id.unwrap_or_default() };
             self.stats.prefixes_withdrawn_in += 1;
-            if self.adj_rib_in.withdraw(&nlri) {
-                routes.withdrawn.push(nlri);
-            }
+            self.adj_rib_in.gather_withdrawn(nlri);
         }
 
         let policy = self.settings.policies.import.clone();
@@ -226,21 +283,14 @@ impl Peer {
             if keeps_unfiltered {
                 self.adj_rib_in.keep_unfiltered(nlri, usable.ok());
             }
-            if let Some(attributes) = passed {
-                if self.adj_rib_in.announce(nlri, &attributes) {
-                    routes.announced.push((nlri, attributes));
-                }
-            } else {
+            if passed.is_none() {
                 self.stats.prefixes_rejected += 1;
                 let has_next_hop =
                     matches!(usable, Err(Some(Rejected::OwnNextHop | Rejected::MartianNextHop)));
                 self.stats.next_hops_rejected += u64::from(has_next_hop);
-                if self.adj_rib_in.reject(&nlri) {
-                    routes.withdrawn.push(nlri);
-                }
             }
+            self.adj_rib_in.gather(nlri, passed);
         }
-        routes
     }
 
     /// The attributes with which a message's routes of a family are used, or the reason why they must not be used. There is none
@@ -280,3 +330,7 @@ impl Peer {
 
 /// The attributes of routes that are used, or the reason why they are not.
 type Usable = Result<Arc<PathAttributes>, Option<Rejected>>;
+
+/// The number of changes from which they are made before more are gathered. They share much of the work then, and take little
+/// memory.
+const MOST_GATHERED: usize = 64 * 1_024;

@@ -6,7 +6,8 @@
 use std::sync::Arc;
 
 use crate::AfiSafi;
-use crate::rib::{AdjRibIn, InPage, Interner, Nlri};
+use crate::peer::ReceivedRoutes;
+use crate::rib::{AdjRibIn, Gathered, InPage, Interner, Nlri};
 use crate::wire::PathAttributes;
 
 /// The routes of the peer.
@@ -14,6 +15,8 @@ use crate::wire::PathAttributes;
 pub(super) struct ReceivedRib {
     /// The routes that passed the policy, as it left them: the Adj-RIB-In.
     passed: AdjRibIn,
+    /// Changes of these routes that are not made yet.
+    gathered: Gathered,
     /// All routes as they came, or nothing.
     unfiltered: AdjRibIn,
     /// The attributes of the routes. Those that were read from messages depend on the session and on the settings.
@@ -29,22 +32,37 @@ impl ReceivedRib {
         &self.passed
     }
 
-    /// Adds or replaces a route that passed the policy. Returns true if that changed anything.
-    pub(super) fn announce(&mut self, nlri: Nlri, attributes: &Arc<PathAttributes>) -> bool {
-        self.passed.announce(nlri, attributes)
+    /// Gathers a route that passed the policy, or `None` for one that the policy rejects.
+    pub(super) fn gather(&mut self, nlri: Nlri, passed: Option<Arc<PathAttributes>>) {
+        self.gathered.push(nlri, passed);
     }
 
-    /// Removes a route that the policy rejects. Returns true if there was one.
-    pub(super) fn reject(&mut self, nlri: &Nlri) -> bool {
-        self.passed.withdraw(nlri)
+    /// Gathers the end of a route that the peer has withdrawn.
+    pub(super) fn gather_withdrawn(&mut self, nlri: Nlri) {
+        self.unfiltered.withdraw(&nlri);
+        self.gathered.push(nlri, None);
     }
 
-    /// Removes a route that the peer has withdrawn. Returns true if it had passed.
-    pub(super) fn withdraw(&mut self, nlri: &Nlri) -> bool {
-        self.unfiltered.withdraw(nlri);
-        let had_passed = self.passed.withdraw(nlri);
+    /// The changes that are not made yet.
+    pub(super) fn gathered(&self) -> &Gathered {
+        &self.gathered
+    }
+
+    /// Makes no more changes than those that are gathered already, until these are made.
+    pub(super) fn end_gathering(&mut self) {
+        self.gathered.sort();
+    }
+
+    /// Makes some of the gathered changes, in the order of prefixes, and returns what they changed.
+    pub(super) fn apply_gathered(&mut self, most: usize) -> ReceivedRoutes {
+        let (announced, withdrawn) = self.passed.apply(&mut self.gathered, most);
         self.forget_attributes();
-        had_passed
+        ReceivedRoutes { announced, withdrawn }
+    }
+
+    /// Forgets the changes that are not made yet.
+    pub(super) fn forget_gathered(&mut self) {
+        self.gathered.clear();
     }
 
     /// Keeps a route as it came. `None`: no policy can make it usable.
@@ -132,7 +150,7 @@ impl ReceivedRib {
 
     /// Forgets the attributes if there are no routes left.
     fn forget_attributes(&mut self) {
-        if self.passed.is_empty() && self.unfiltered.is_empty() {
+        if self.passed.is_empty() && self.unfiltered.is_empty() && self.gathered.is_empty() {
             self.interner.clear();
         }
     }
@@ -154,14 +172,17 @@ mod tests {
             .map(|prefix| prefix.parse::<ipnet::IpNet>().expect("a prefix").into());
         let attributes = rib.interner.share(Arc::new(PathAttributes::default()));
         for nlri in nlri {
-            rib.announce(nlri, &attributes);
+            rib.gather(nlri, Some(Arc::clone(&attributes)));
         }
+        rib.apply_gathered(2);
 
-        rib.withdraw(&nlri[0]);
+        rib.gather_withdrawn(nlri[0]);
+        rib.apply_gathered(1);
         let again = rib.interner.share(Arc::new(PathAttributes::default()));
         assert!(Arc::ptr_eq(&again, &attributes));
         drop(again);
-        rib.withdraw(&nlri[1]);
+        rib.gather_withdrawn(nlri[1]);
+        rib.apply_gathered(1);
         assert_eq!(Arc::strong_count(&attributes), 1);
     }
 }

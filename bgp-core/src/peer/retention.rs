@@ -78,6 +78,11 @@ impl Peer {
         // The next session may have other import rules.
         self.adj_rib_in.interner.clear();
         let kept = self.families_to_keep(reason);
+        if kept.is_empty() {
+            self.adj_rib_in.forget_gathered();
+        } else {
+            self.apply_gathered(usize::MAX);
+        }
         let mut routes = ReceivedRoutes::default();
 
         for family in [AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST] {
@@ -190,6 +195,7 @@ impl Peer {
 
     /// Drops the routes received from the peer.
     pub(super) fn forget_received(&mut self) {
+        self.adj_rib_in.forget_gathered();
         self.retention.forget();
         let withdrawn = self.adj_rib_in.clear();
         self.report_received(ReceivedRoutes { announced: Vec::new(), withdrawn });
@@ -211,6 +217,9 @@ impl Peer {
             }
         }
 
+        if !due.is_empty() {
+            self.apply_gathered(usize::MAX);
+        }
         for (family, kept_for) in due {
             let time = self.long_lived_time(family).filter(|_| kept_for == KeptFor::Restart);
             debug!(%family, ?kept_for, ?time, "the time of stale routes is over");

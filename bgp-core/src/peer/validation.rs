@@ -102,6 +102,8 @@ impl Peer {
             return false;
         };
 
+        // They were judged before the routes are judged again.
+        self.apply_gathered(usize::MAX);
         let mut routes = ReceivedRoutes::default();
         let mut left = most.max(1);
         while left > 0 {

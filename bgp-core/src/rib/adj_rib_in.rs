@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::AfiSafi;
+use crate::rib::gathered::{Gathered, KeyChange};
 use crate::rib::key::{Key, Key4, Key6};
 use crate::rib::table::{Table, TableIter};
 use crate::rib::{Nlri, RouteIter, RouteSet};
@@ -55,7 +56,7 @@ struct FamilyRoutes<K: Key> {
 }
 
 /// Routes with their new attributes, and removed routes.
-type Changed = (Vec<(Nlri, Arc<PathAttributes>)>, Vec<Nlri>);
+pub(crate) type Changed = (Vec<(Nlri, Arc<PathAttributes>)>, Vec<Nlri>);
 
 impl AdjRibIn {
     /// An empty RIB.
@@ -89,6 +90,23 @@ impl AdjRibIn {
             return self.v4.withdraw(key);
         }
         Key6::new(prefix, path_id).is_some_and(|key| self.v6.withdraw(key))
+    }
+
+    /// Makes the first of the gathered changes, at most `most` of them. Returns the changed and the removed routes.
+    pub(crate) fn apply(&mut self, gathered: &mut Gathered, most: usize) -> Changed {
+        let mut changed = Changed::default();
+        gathered.sort();
+        for _ in 0..most {
+            if let Some(change) = gathered.next4() {
+                self.v4.apply(change, &mut changed);
+            } else if let Some(change) = gathered.next6() {
+                self.v6.apply(change, &mut changed);
+            } else {
+                break;
+            }
+        }
+        gathered.end_if_empty();
+        changed
     }
 
     /// Removes and returns all routes.
@@ -246,6 +264,21 @@ impl<K: Key> FamilyRoutes<K> {
         let is_changed = self.announce(key, attributes);
         self.stale.insert(key, Arc::clone(attributes));
         is_changed
+    }
+
+    fn apply(&mut self, (key, attributes): KeyChange<K>, (announced, withdrawn): &mut Changed) {
+        match attributes {
+            Some(attributes) => {
+                if self.announce(key, &attributes) {
+                    announced.push((nlri((key, ())), attributes));
+                }
+            }
+            None => {
+                if self.withdraw(key) {
+                    withdrawn.push(nlri((key, ())));
+                }
+            }
+        }
     }
 
     fn withdraw(&mut self, key: K) -> bool {

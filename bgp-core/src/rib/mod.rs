@@ -16,6 +16,7 @@ mod decision;
 mod destination;
 mod differences;
 mod export;
+mod gathered;
 mod import;
 mod interner;
 mod key;
@@ -39,6 +40,7 @@ pub use self::adj_rib_out::{AdjRibOut, OutPage, OutRoute, OutRouteState, Pending
 pub use self::changes::RouteSetChanges;
 pub use self::destination::{Destination, PathChange};
 pub use self::export::{ExportRules, Unsendable, UnsendableRoute};
+pub(crate) use self::gathered::Gathered;
 pub use self::import::{ImportRules, Rejected};
 pub(crate) use self::interner::Interner;
 pub use self::loc_rib::{LocRib, LocRibDifferences, LocRibIter};

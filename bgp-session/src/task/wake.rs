@@ -150,7 +150,7 @@ impl PeerTask {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>, direction: Direction) -> Poll<Wake> {
-        if self.has_backlog() {
+        if self.must_catch_up() {
             return Poll::Pending;
         }
         self.poll_socket(cx, direction)

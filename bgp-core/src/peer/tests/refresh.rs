@@ -18,7 +18,9 @@ fn net(enhanced: bool) -> Net {
     net.bring_up();
     let phantom = Nlri::from(prefix("10.9.0.0/16"));
     let attributes = net.nodes[1].peer.adj_rib_in().iter().next().expect("a route").1.clone();
-    net.nodes[1].peer.adj_rib_in.announce(phantom, &attributes);
+    let received = &mut net.nodes[1].peer.adj_rib_in;
+    received.gather(phantom, Some(attributes));
+    received.apply_gathered(1);
     net
 }
 
