@@ -184,7 +184,8 @@ impl Wire {
     }
 }
 
-/// A peer that has received the octets, in reads of 64 KiB, and kept the routes.
+/// A peer that has received the octets, in reads of 64 KiB, and kept the routes. Changes are gathered as they are in a session
+/// with more to read.
 fn received(octets: &[u8]) -> Peer {
     let now = Instant::now();
     let mut config = config(2);
@@ -192,12 +193,21 @@ fn received(octets: &[u8]) -> Peer {
     let mut peer = established(config, now);
     for part in octets.chunks(OUTBOX) {
         peer.read_buffer(Direction::Outgoing).extend_from_slice(part);
-        peer.received(now, Direction::Outgoing);
+        while peer.gather_some(now, Direction::Outgoing, OUTBOX) {
+            apply(&mut peer);
+        }
+    }
+    apply(&mut peer);
+    peer
+}
+
+fn apply(peer: &mut Peer) {
+    while peer.has_gathered() {
+        peer.apply_gathered(512);
         while let Some(output) = peer.poll_output() {
             assert!(!matches!(output, Output::Down(_)), "{output:?}");
         }
     }
-    peer
 }
 
 /// The number of routes in the measurement of memory.

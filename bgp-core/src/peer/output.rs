@@ -56,7 +56,8 @@ pub enum Output {
 }
 
 /// The changes that UPDATEs, or the end of a session, made to the Adj-RIB-In. The removed routes were removed before the others
-/// were added. A route that was announced several times is there as often, the last time last.
+/// were added. Changes that were made together are in the order of prefixes, so that another table can make them as fast. A route
+/// that changed several times is there as often, the last time last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "a route comes or goes")]

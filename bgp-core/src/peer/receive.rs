@@ -1,4 +1,7 @@
 //! Received octets: turns messages into events, and UPDATEs into changes of the Adj-RIB-In.
+//!
+//! The changes of many UPDATEs are gathered and made together, since a sender's order is not that of our tables. A message about
+//! all routes so far, such as an End-of-RIB, waits until the changes before it are made.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
@@ -296,6 +299,17 @@ impl Peer {
     /// The attributes with which a message's routes of a family are used, or the reason why they must not be used. There is none
     /// without a session. A set of attributes that the peer has sent before is not read again.
     fn usable_attributes(&mut self, update: &Update<'_>, family: AfiSafi) -> Usable {
+        let octets = update.attribute_octets();
+        if let Some(last) = self.adj_rib_in.interner.get_last_read(family, octets) {
+            return Ok(Arc::clone(last));
+        }
+        let attributes = self.read_attributes(update, family)?;
+        self.adj_rib_in.interner.set_last_read(family, octets, &attributes);
+        Ok(attributes)
+    }
+
+    /// Does the same for attributes that are not those of the message before.
+    fn read_attributes(&mut self, update: &Update<'_>, family: AfiSafi) -> Usable {
         let mut hasher = DefaultHasher::new();
         update.hash_attributes(family, &mut hasher);
         let hash = hasher.finish();

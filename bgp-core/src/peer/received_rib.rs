@@ -1,4 +1,4 @@
-//! [`ReceivedRib`]: the routes of the peer before and after the import policy.
+//! [`ReceivedRib`]: the routes of the peer before and after the import policy, and the changes that are yet to be made.
 //!
 //! Those before are only kept while the policy depends on origin validity: they are judged again when VRPs change, without a
 //! route refresh (RFC 8481, RFC 9324). Attributes are shared with those after.

@@ -96,15 +96,10 @@ impl AdjRibIn {
     pub(crate) fn apply(&mut self, gathered: &mut Gathered, most: usize) -> Changed {
         let mut changed = Changed::default();
         gathered.sort();
-        for _ in 0..most {
-            if let Some(change) = gathered.next4() {
-                self.v4.apply(change, &mut changed);
-            } else if let Some(change) = gathered.next6() {
-                self.v6.apply(change, &mut changed);
-            } else {
-                break;
-            }
-        }
+        let v4 = std::iter::from_fn(|| gathered.next4());
+        let made = self.v4.apply(v4.take(most), &mut changed);
+        let v6 = std::iter::from_fn(|| gathered.next6());
+        self.v6.apply(v6.take(most - made), &mut changed);
         gathered.end_if_empty();
         changed
     }
@@ -266,19 +261,30 @@ impl<K: Key> FamilyRoutes<K> {
         is_changed
     }
 
-    fn apply(&mut self, (key, attributes): KeyChange<K>, (announced, withdrawn): &mut Changed) {
-        match attributes {
-            Some(attributes) => {
-                if self.announce(key, &attributes) {
-                    announced.push((nlri((key, ())), attributes));
-                }
+    /// Makes changes, and returns their number.
+    fn apply(
+        &mut self,
+        changes: impl Iterator<Item = KeyChange<K>>,
+        (announced, withdrawn): &mut Changed,
+    ) -> usize {
+        let Self { routes, stale } = self;
+        let mut number = 0;
+        let changes = changes.map(|(key, attributes)| {
+            if !stale.is_empty() {
+                stale.remove(key);
             }
-            None => {
-                if self.withdraw(key) {
-                    withdrawn.push(nlri((key, ())));
-                }
+            number += 1;
+            let [kept, reported] = attributes.map_or([None, None], |twice| twice.map(Some));
+            (key, kept, reported)
+        });
+        routes.change_all(changes, |key, reported, before| match (reported, before) {
+            (Some(new), before) if before.as_ref() != Some(&new) => {
+                announced.push((nlri((key, ())), new));
             }
-        }
+            (None, Some(_)) => withdrawn.push(nlri((key, ()))),
+            _ => {}
+        });
+        number
     }
 
     fn withdraw(&mut self, key: K) -> bool {

@@ -31,11 +31,15 @@ struct Change<K: Key> {
     path_id: u32,
     /// The number of changes that were added before this one.
     number: u32,
-    attributes: Option<Arc<PathAttributes>>,
+    attributes: Option<Twice>,
 }
 
+/// Attributes for the Adj-RIB-In and for the report of the change. Both are cloned early: when the change is made, the counter
+/// would be in no cache any more.
+type Twice = [Arc<PathAttributes>; 2];
+
 /// A key with its new attributes; `None` if the route is removed.
-pub(crate) type KeyChange<K> = (K, Option<Arc<PathAttributes>>);
+pub(crate) type KeyChange<K> = (K, Option<Twice>);
 
 impl Gathered {
     /// The number of changes that were added and that are left.
@@ -64,6 +68,7 @@ impl Gathered {
     pub(crate) fn push(&mut self, nlri: Nlri, attributes: Option<Arc<PathAttributes>>) {
         debug_assert!(self.takes_more(), "the changes before are not made yet");
         let Nlri { prefix, path_id } = nlri;
+        let attributes = attributes.map(|it| [Arc::clone(&it), it]);
         if let Some(key) = Key4::new(prefix, path_id) {
             self.v4.push(key, attributes);
         } else if let Some(key) = Key6::new(prefix, path_id) {
@@ -110,7 +115,7 @@ impl<K: Key> Default for Changes<K> {
 }
 
 impl<K: Key> Changes<K> {
-    fn push(&mut self, key: K, attributes: Option<Arc<PathAttributes>>) {
+    fn push(&mut self, key: K, attributes: Option<Twice>) {
         let number = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         let (prefix, path_id) = (key.bare(), key.path_id());
         self.0.push(Change { prefix, path_id, number, attributes });

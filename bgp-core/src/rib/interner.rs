@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use crate::AfiSafi;
 use crate::wire::PathAttributes;
 
 /// The sets of attributes of one peer's routes.
@@ -19,6 +20,9 @@ pub(crate) struct Interner {
     sets: HashMap<u64, Arc<PathAttributes>, BuildHasherDefault<KeyIsHash>>,
     /// The set that was shared last.
     last: Option<Arc<PathAttributes>>,
+    /// The set that was read last, with the family and the octets that it was read from.
+    last_read: Option<(AfiSafi, Arc<PathAttributes>)>,
+    last_octets: Vec<u8>,
     /// The number of sets at which those without routes are forgotten.
     sweep_at: usize,
     /// The number of searches that found a set, since the last sweep.
@@ -30,11 +34,39 @@ const FEW: usize = 1_024;
 /// The number of sets from which the index of sets is kept only if it finds some of them again.
 const MANY: usize = 256 * 1_024;
 
+/// The most octets of attributes that are compared with those of the message before. More may contain prefixes.
+const MOST_OCTETS: usize = 256;
+
 /// The bit of a hash that keeps the sets that were read from messages apart from those that rules or a policy have made: the
 /// same set in a message would have to be judged by the rules.
 const READ: u64 = 1 << 40;
 
 impl Interner {
+    /// The set that was read last, if it was read from these octets. Most senders repeat a set in adjacent messages.
+    #[inline]
+    pub(crate) fn get_last_read(
+        &self,
+        family: AfiSafi,
+        octets: &[u8],
+    ) -> Option<&Arc<PathAttributes>> {
+        let (last_family, last) = self.last_read.as_ref()?;
+        (*last_family == family && self.last_octets == octets).then_some(last)
+    }
+
+    /// Remembers the octets that a set was read from. The import rules have accepted it.
+    pub(crate) fn set_last_read(
+        &mut self,
+        family: AfiSafi,
+        octets: &[u8],
+        set: &Arc<PathAttributes>,
+    ) {
+        if octets.len() <= MOST_OCTETS {
+            self.last_octets.clear();
+            self.last_octets.extend_from_slice(octets);
+            self.last_read = Some((family, Arc::clone(set)));
+        }
+    }
+
     /// A known set that was read from a message with this hash. The import rules have accepted it as it is.
     pub(crate) fn get_read(
         &mut self,
@@ -106,6 +138,7 @@ impl Interner {
             return;
         }
         self.last = None;
+        self.last_read = None;
         self.found = 0;
         self.sets.retain(|_, set| Arc::strong_count(set) > 1);
         self.sweep_at = 2 * self.sets.len();

@@ -191,3 +191,50 @@ fn prefixes_are_listed_in_order_from_any_place() {
     let (found, next) = rib.paths_of(1, Some(nlri("10.0.0.0/9")), 2);
     assert_eq!((found.len(), next), (2, Some(nlri("::/0"))));
 }
+
+proptest! {
+    #[test]
+    fn many_paths_change_a_rib_as_they_do_one_by_one(
+        inserted in prop::collection::vec((0_u8..40, 0_u16..3, 0_u32..3), 0..300),
+        removed in prop::collection::vec(0_u8..40, 0..100),
+        is_sorted in any::<bool>(),
+    ) {
+        let prefix = |n: u8| -> IpNet {
+            let text = if n < 20 { format!("10.0.{n}.0/24") } else { format!("2001:db8:{n}::/48") };
+            text.parse().expect("a prefix")
+        };
+        let (mut inserted, mut removed) = (inserted, removed);
+        if is_sorted {
+            inserted.sort_unstable();
+            removed.sort_unstable();
+        }
+        let paths: Vec<_> = inserted
+            .into_iter()
+            .map(|(n, peer, med)| (prefix(n), path(peer, 64_600, med, 100, false)))
+            .collect();
+        let routes: Vec<Nlri> = removed.into_iter().map(|n| prefix(n).into()).collect();
+
+        let mut one_by_one = LocRib::new();
+        let mut expected = Vec::new();
+        for (prefix, path) in &paths {
+            let change = one_by_one.insert(*prefix, path.clone());
+            expected.push((*prefix, change, one_by_one.get(prefix).cloned()));
+        }
+        for nlri in &routes {
+            let change = one_by_one.remove(nlri, 1);
+            expected.push((nlri.prefix, change, one_by_one.get(&nlri.prefix).cloned()));
+        }
+
+        let mut rib = LocRib::new();
+        let mut changes = Vec::new();
+        let mut changed = |prefix, change, paths: Option<&Destination<u16>>| {
+            changes.push((prefix, change, paths.cloned()));
+        };
+        rib.insert_all(paths, &mut changed);
+        rib.remove_all(routes, 1, &mut changed);
+
+        prop_assert_eq!(changes, expected);
+        prop_assert_eq!(rib.len(), one_by_one.len());
+        prop_assert!(rib.iter().eq(one_by_one.iter()));
+    }
+}

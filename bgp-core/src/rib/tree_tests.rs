@@ -50,6 +50,63 @@ proptest! {
     }
 
     #[test]
+    fn keys_visited_in_turn_have_the_entries_of_a_map(
+        steps in steps(),
+        scattered in prop::collection::vec((0_u32..3_000, 0_u32..3), 0..600),
+        is_sorted in any::<bool>(),
+    ) {
+        // The value is what `visit` is told to do: remove, add or leave.
+        let runs = steps.into_iter().flat_map(|(from, number, is_insertion)| {
+            (from..from + number).map(move |key| (key, u32::from(is_insertion)))
+        });
+        let mut visits: Vec<_> = scattered;
+        if is_sorted {
+            visits.sort_unstable();
+        }
+        visits.extend(runs);
+
+        let (mut tree, mut map) = (Tree::default(), BTreeMap::new());
+        for key in (0..1_500).step_by(3) {
+            tree.insert(key, 7);
+            map.insert(key, 7);
+        }
+        let (clone, before) = (tree.clone(), map.clone());
+        let mut seen = Vec::new();
+        tree.visit_all(visits.iter().copied(), |key, known, what| {
+            seen.push((*key, known.as_deref().copied(), what));
+            match (known, what) {
+                (Some(_), 0) => Visited::Removed,
+                (Some(known), 1) => {
+                    *known += 1;
+                    Visited::Stays
+                }
+                (None, 1) => Visited::Added(*key),
+                _ => Visited::Stays,
+            }
+        });
+
+        let mut expected_seen = Vec::new();
+        for (key, what) in visits {
+            let known = map.get(&key).copied();
+            expected_seen.push((key, known, what));
+            match (known, what) {
+                (Some(_), 0) => drop(map.remove(&key)),
+                (Some(known), 1) => drop(map.insert(key, known + 1)),
+                (None, 1) => drop(map.insert(key, key)),
+                _ => {}
+            }
+        }
+        prop_assert_eq!(seen, expected_seen);
+        prop_assert_eq!(tree.len(), map.len());
+        prop_assert_eq!(entries(&tree), expected(&map));
+        prop_assert_eq!(entries(&clone), expected(&before));
+        for key in (0..3_400).step_by(7) {
+            let found = tree.get(|known| known.cmp(&key)).map(|(_, value)| value);
+            prop_assert_eq!(found, map.get(&key));
+        }
+    }
+
+    #[test]
     fn a_clone_keeps_its_entries_and_the_differences_are_those_of_maps(steps in steps()) {
         let mut tree = Tree::default();
         for key in 0..2_000 {
@@ -104,10 +161,18 @@ fn the_differences_of_a_clone_are_found_without_reading_the_rest() {
 
 #[test]
 fn keys_in_order_fill_the_nodes() {
-    let mut tree = Tree::default();
+    let mut one_by_one = Tree::default();
     for key in 0..100 * LEAF {
-        tree.insert(key, 0_u8);
+        one_by_one.insert(key, 0_u8);
     }
+    let mut in_turn = Tree::default();
+    in_turn.visit_all((0..100 * LEAF).map(|key| (key, ())), |_, _, ()| Visited::Added(0_u8));
+    for tree in [one_by_one, in_turn] {
+        assert_eq!(full_leaves(&tree), 100);
+    }
+}
+
+fn full_leaves(tree: &Tree<usize, u8>) -> usize {
     let mut iter = tree.iter();
     let mut full = 0;
     while iter.next_node().is_some_and(|node| match &**node {
@@ -120,5 +185,5 @@ fn keys_in_order_fill_the_nodes() {
             true
         }
     }) {}
-    assert_eq!(full, 100);
+    full
 }

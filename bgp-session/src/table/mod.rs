@@ -15,7 +15,7 @@ use std::{
 
 use bgp_core::{
     peer::ReceivedRoutes,
-    rib::{LocRib, Nlri, Path, PathChange, PathSource},
+    rib::{Destination, LocRib, Nlri, Path, PathChange, PathSource},
     wire::PathAttributes,
 };
 use ipnet::IpNet;
@@ -118,9 +118,7 @@ impl Table {
     pub(crate) fn clear_some(&self, peer: PeerId, from: Option<Nlri>) -> Option<Nlri> {
         let mut state = self.lock();
         let (routes, next) = state.rib.paths_of(peer, from, MOST_SEARCHED);
-        for nlri in routes {
-            state.remove(&nlri, peer);
-        }
+        state.remove(routes, peer);
         self.unlock_changed(state);
         next
     }
@@ -168,39 +166,50 @@ fn lock(state: &Mutex<TableState>) -> MutexGuard<'_, TableState> {
 
 impl TableState {
     fn apply(&mut self, pending: &mut PendingRoutes, most: usize) {
-        let before = pending.len();
-        for nlri in pending.withdrawn.by_ref().take(most) {
-            self.remove(&nlri, pending.source.peer);
-        }
+        let Self { rib, version, log } = self;
+        let PendingRoutes { source, withdrawn, announced } = pending;
+        let mut changed = |prefix, change, paths: Option<&_>| {
+            count(version, log, prefix, change, paths);
+        };
 
-        let left = most - (before - pending.len());
-        for (Nlri { prefix, path_id }, attributes) in pending.announced.by_ref().take(left) {
-            let source = Arc::clone(&pending.source);
-            let change = self.rib.insert(prefix, Path { source, path_id, attributes });
-            self.changed(prefix, change);
-        }
+        let before = withdrawn.len();
+        rib.remove_all(withdrawn.take(most), source.peer, &mut changed);
+        let left = most - (before - withdrawn.len());
+        let paths = announced.take(left).map(|(Nlri { prefix, path_id }, attributes)| {
+            (prefix, Path { source: Arc::clone(source), path_id, attributes })
+        });
+        rib.insert_all(paths, changed);
     }
 
-    fn remove(&mut self, nlri: &Nlri, peer: PeerId) {
-        let change = self.rib.remove(nlri, peer);
-        self.changed(nlri.prefix, change);
-    }
-
-    /// Counts a change, and keeps it for those who read the changes.
-    fn changed(&mut self, prefix: IpNet, change: PathChange) {
-        if change == PathChange::None {
-            return;
-        }
-        self.version += 1;
-        if self.log.is_read() {
-            let paths = RoutePaths(self.rib.get(&prefix).cloned());
-            let is_best_changed = change == PathChange::Best;
-            self.log.push(RouteChange { version: self.version, prefix, paths, is_best_changed });
-        }
+    /// Removes some routes of a peer.
+    fn remove(&mut self, routes: Vec<Nlri>, peer: PeerId) {
+        let Self { rib, version, log } = self;
+        rib.remove_all(routes, peer, |prefix, change, paths| {
+            count(version, log, prefix, change, paths);
+        });
     }
 
     fn snapshot(&self) -> LocRibSnapshot {
         LocRibSnapshot { version: self.version, rib: self.rib.clone() }
+    }
+}
+
+/// Counts a change, and keeps it for those who read the changes.
+fn count(
+    version: &mut u64,
+    log: &mut ChangeLog,
+    prefix: IpNet,
+    change: PathChange,
+    paths: Option<&Destination<PeerId>>,
+) {
+    if change == PathChange::None {
+        return;
+    }
+    *version += 1;
+    if log.is_read() {
+        let paths = RoutePaths(paths.cloned());
+        let is_best_changed = change == PathChange::Best;
+        log.push(RouteChange { version: *version, prefix, paths, is_best_changed });
     }
 }
 

@@ -1,4 +1,7 @@
 //! The backlog of a peer's task: messages and routes that are handled in parts, each with a work permit.
+//!
+//! While there is more to read, changes of routes are only gathered. Many changes in the order of prefixes take far less time
+//! than one by one in the order of the sender, whose tables have another. A peer that sends little never waits for that.
 
 use bgp_core::Direction;
 
@@ -69,3 +72,7 @@ impl PeerTask {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "backlog_tests.rs"]
+mod tests;

@@ -217,4 +217,4 @@ const SOURCES: usize = 16;
 
 #[cfg(test)]
 #[path = "wake_tests.rs"]
-mod tests;
+pub(super) mod tests;

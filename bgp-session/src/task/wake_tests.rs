@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use bgp_core::{Asn, BgpIdentifier, fsm::StateKind, peer::Endpoints};
+use bgp_core::{
+    Asn, BgpIdentifier,
+    fsm::StateKind,
+    peer::{Endpoints, Import},
+};
 use tokio::{
     io::{AsyncWriteExt, DuplexStream, duplex, split},
     sync::{broadcast, mpsc, oneshot, watch},
@@ -22,9 +26,10 @@ use crate::{
 };
 
 /// A task with one incoming connection, and the peer's end of that.
-fn task() -> (PeerTask, DuplexStream) {
+pub(in crate::task) fn task() -> (PeerTask, DuplexStream) {
     let router: std::net::IpAddr = "192.0.2.1".parse().unwrap();
-    let config = Arc::new(PeerConfig::new(router, Asn(64_500)).passive());
+    let config = PeerConfig::new(router, Asn(64_500)).passive().import(Import::Keep);
+    let config = Arc::new(config);
     let speaker = (Asn(64_512), BgpIdentifier::new(192, 0, 2, 7));
     let settings = config.settings(speaker.0, speaker.1, 0);
 

@@ -10,6 +10,7 @@ mod collision;
 mod events;
 mod facts;
 mod faults;
+mod gathering;
 mod listing;
 mod logs;
 mod loopback;

@@ -2,6 +2,7 @@
 
 mod collision;
 mod facts;
+mod gathered;
 mod hostile;
 mod listing;
 mod net;

@@ -118,6 +118,15 @@ impl<K: Key> Chunk<K> {
         self.routes.insert(at, (key.bare(), attributes));
     }
 
+    /// Returns true if a key can be inserted or replaced, or else removed, and the chunk is neither too large nor too small after
+    /// that, and begins with the same key.
+    pub(super) fn can_change(&self, key: K, inserts: bool) -> bool {
+        if inserts {
+            return self.len() < CHUNK || self.find(key).is_ok();
+        }
+        self.len() > CHUNK / 8 && self.key(0) != Some(key)
+    }
+
     /// Replaces the attributes of an entry, and returns the old ones.
     pub(super) fn replace(
         &mut self,

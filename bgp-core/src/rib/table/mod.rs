@@ -133,6 +133,65 @@ impl<K: Key> Table<K> {
         }
     }
 
+    /// Makes changes in turn: inserts the attributes of a key, or removes the entry, and calls `changed` with what comes with the
+    /// change and with the attributes before. A key that is in the same chunk as the one before, and after it, is found without
+    /// another search of the table. So many keys in order cost far less than one by one.
+    pub(crate) fn change_all<T>(
+        &mut self,
+        changes: impl Iterator<Item = (K, Option<Arc<PathAttributes>>, T)>,
+        mut changed: impl FnMut(K, T, Option<Arc<PathAttributes>>),
+    ) {
+        let mut changes = changes.peekable();
+        while let Some((first, ..)) = changes.peek() {
+            let mut before = *first;
+            let mut is_first = true;
+            if let Some((chunk, end, len)) = self.chunk_of(before) {
+                while let Some((key, attributes, with)) = changes.next_if(|(key, new, _)| {
+                    let is_here = before <= *key && end.is_none_or(|end| *key < end);
+                    is_here && chunk.can_change(*key, new.is_some())
+                }) {
+                    (before, is_first) = (key, false);
+                    let old = match (chunk.find(key), attributes) {
+                        (Ok(at), Some(attributes)) => chunk.replace(at, attributes),
+                        (Err(at), Some(attributes)) => {
+                            chunk.insert(at, key, attributes);
+                            *len += 1;
+                            None
+                        }
+                        (Ok(at), None) => {
+                            *len -= 1;
+                            Some(chunk.remove(at))
+                        }
+                        (Err(_), None) => None,
+                    };
+                    changed(key, with, old);
+                }
+            }
+
+            // The list of chunks has to change too.
+            let Some((key, attributes, with)) = changes.next_if(|_| is_first) else { continue };
+            let old = match attributes {
+                Some(attributes) => self.insert(key, attributes),
+                None => self.remove(key),
+            };
+            changed(key, with, old);
+        }
+    }
+
+    /// The chunk that a key is in or belongs to, if it does not belong before the first one, the key at which the next chunk
+    /// begins, and the number of entries of the table.
+    fn chunk_of(&mut self, key: K) -> Option<(&mut Chunk<K>, Option<K>, &mut usize)> {
+        let at = last_not_after(&self.groups, key);
+        let groups = Arc::make_mut(&mut self.groups);
+        let next_group = groups.get(at + 1).map(|group| group.first);
+
+        let chunks = &mut groups.get_mut(at)?.below;
+        let at = last_not_after(chunks, key);
+        let end = chunks.get(at + 1).map(|chunk| chunk.first).or(next_group);
+        let chunk = Arc::make_mut(chunks).get_mut(at).filter(|chunk| chunk.first <= key)?;
+        Some((Arc::make_mut(&mut chunk.below), end, &mut self.len))
+    }
+
     pub(crate) fn remove(&mut self, key: K) -> Option<Arc<PathAttributes>> {
         debug_assert!(!self.hides(key), "a hidden entry is not this table's");
         let place = self.find(key).ok()?;

@@ -100,6 +100,53 @@ proptest! {
     }
 
     #[test]
+    fn changes_in_turn_are_those_of_one_by_one(
+        first in prop::collection::vec(0_u16..2_000, 0..2_000),
+        is_first_sorted in any::<bool>(),
+        then in prop::collection::vec((0_u16..2_000, any::<bool>()), 0..1_500),
+        sorted in 0_usize..1_500,
+    ) {
+        let (mut first, mut then) = (first, then);
+        if is_first_sorted {
+            first.sort_unstable();
+        }
+        let sorted = sorted.min(then.len());
+        then[..sorted].sort_unstable();
+
+        let (mut one_by_one, mut in_turn) = (Table::default(), Table::default());
+        in_turn.change_all(
+            first.iter().map(|n| (key(*n), Some(attributes(9)), *n)),
+            |_, _, _| {},
+        );
+        for n in &first {
+            one_by_one.insert(key(*n), attributes(9));
+        }
+        prop_assert!(in_turn == one_by_one);
+        check_lists(&in_turn);
+
+        let before = in_turn.clone();
+        let mut expected = Vec::new();
+        for (n, inserts) in &then {
+            let old = match inserts {
+                true => one_by_one.insert(key(*n), attributes(n % 3)),
+                false => one_by_one.remove(key(*n)),
+            };
+            expected.push((key(*n), *n, old));
+        }
+        let mut changed = Vec::new();
+        let changes = then.iter().map(|(n, inserts)| {
+            (key(*n), inserts.then(|| attributes(n % 3)), *n)
+        });
+        in_turn.change_all(changes, |key, n, old| changed.push((key, n, old)));
+
+        prop_assert_eq!(changed, expected);
+        prop_assert_eq!(in_turn.len(), one_by_one.len());
+        prop_assert!(in_turn.iter().eq(one_by_one.iter()));
+        prop_assert!(before.iter().all(|(_, it)| it.med == Some(9)), "the clone changed");
+        check_lists(&in_turn);
+    }
+
+    #[test]
     fn a_table_that_hides_a_path_identifier_is_one_without_those_entries(
         first in prop::collection::vec(0_u16..2_000, 0..2_000),
         then in prop::collection::vec((0_u16..2_000, any::<bool>()), 0..500),
@@ -140,6 +187,18 @@ proptest! {
         prop_assert_eq!(found(&table, &after), found(&table, &expected_after));
         prop_assert_eq!(first_changes(&before, &after), first_changes_by_search(&before, &after));
         prop_assert_eq!(first_changes(&table, &after), first_changes_by_search(&table, &after));
+    }
+}
+
+/// Asserts what holds for the lists of chunks after any changes.
+fn check_lists(table: &Table<Key4>) {
+    for group in table.groups.iter() {
+        assert_eq!(Some(group.first), group.below.first().map(|chunk| chunk.first));
+        assert!(group.below.len() <= GROUP);
+        for chunk in group.below.iter() {
+            assert_eq!(Some(chunk.first), chunk.below.key(0));
+            assert!(chunk.below.len() <= CHUNK);
+        }
     }
 }
 

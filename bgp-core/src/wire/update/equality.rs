@@ -60,6 +60,12 @@ impl Update<'_> {
     /// Hashes what [`to_attributes_for`](Self::to_attributes_for) returns for the family: all attributes as sent, without
     /// prefixes. Messages with equal attributes may have different hashes, but only if they encode them in different ways.
     pub fn hash_attributes(&self, family: AfiSafi, hasher: &mut impl Hasher) {
+        if self.mp_reach().is_none() && self.mp_unreach().is_none() {
+            // Nothing but attributes is among these octets.
+            hasher.write(self.attribute_octets());
+            return;
+        }
+
         self.next_hop_for(family).hash(hasher);
         for attribute in self.attributes() {
             let has_prefixes = [AttributeCode::MP_REACH_NLRI, AttributeCode::MP_UNREACH_NLRI];

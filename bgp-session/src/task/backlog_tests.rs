@@ -1,0 +1,94 @@
+//! The parts in which a task catches up, and what it reads in between.
+
+use bgp_core::{
+    AfiSafi, Asn, BgpIdentifier,
+    wire::{Capability, Open, encode_keepalive},
+};
+use bytes::BytesMut;
+use tokio::io::DuplexStream;
+
+use super::*;
+use crate::task::wake::tests::task;
+
+const FROM: Direction = Direction::Incoming;
+
+/// A task whose session is up, and the peer's end of the connection.
+fn established() -> (PeerTask, DuplexStream) {
+    let (mut task, theirs) = task();
+    let asn = Asn(64_500);
+    let capabilities =
+        vec![Capability::Multiprotocol(AfiSafi::IPV4_UNICAST), Capability::FourOctetAs(asn)];
+    let mut octets = BytesMut::new();
+    Open::new(asn, 90, BgpIdentifier::new(192, 0, 2, 1), capabilities).encode(&mut octets);
+    encode_keepalive(&mut octets);
+
+    task.peer.read_buffer(FROM).extend_from_slice(&octets);
+    task.peer.received(clock::now(), FROM);
+    task.perform_outputs();
+    assert!(task.peer.negotiated().is_some());
+    (task, theirs)
+}
+
+/// UPDATEs for one prefix each, in the opposite of the order of prefixes.
+fn updates(count: u16) -> Vec<u8> {
+    let update = |n: u16| {
+        let [high, low] = n.to_be_bytes();
+        let attributes = [
+            &[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfb, 0xf4][..],
+            &[0x40, 3, 4, 192, 0, 2, 1],
+        ];
+        let header = [&[0xff; 16][..], &[0, 47, 2, 0, 0, 0, 20]];
+        [header.concat(), attributes.concat(), vec![24, 10, high, low]].concat()
+    };
+    (0..count).rev().flat_map(update).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_permit_is_for_a_bounded_number_of_octets_or_of_changes() {
+    let (mut task, _theirs) = established();
+    task.peer.read_buffer(FROM).extend_from_slice(&updates(3_000));
+    task.read(FROM);
+    assert!(task.must_catch_up(), "many octets need a permit");
+
+    let (mut turns, mut applying) = (0, 0);
+    while task.has_backlog() {
+        let (unread, held) = (task.peer.read_buffer(FROM).len(), task.peer.adj_rib_in().len());
+        task.catch_up();
+        task.perform_outputs();
+        turns += 1;
+
+        let octets = unread - task.peer.read_buffer(FROM).len();
+        let changes = task.peer.adj_rib_in().len() - held;
+        assert!(octets < MOST_OCTETS + 47 && changes <= MOST_APPLIED, "{octets} {changes}");
+        assert!(octets == 0 || changes == 0, "changes are made when all is read");
+        applying += usize::from(changes > 0);
+    }
+    assert_eq!(task.peer.adj_rib_in().len(), 3_000);
+    assert_eq!(applying, 3_000_usize.div_ceil(MOST_APPLIED));
+    assert!(turns < 30, "{turns}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn gathered_changes_let_the_task_read_on_until_the_first_is_made() {
+    let (mut task, _theirs) = established();
+    task.peer.read_buffer(FROM).extend_from_slice(&updates(600));
+    task.read(FROM);
+    while !task.unread.is_empty() {
+        task.catch_up();
+    }
+    assert!(task.has_backlog() && !task.must_catch_up());
+
+    task.catch_up();
+    assert!(task.must_catch_up(), "what is read now would overtake the changes");
+    task.catch_up();
+    assert!(!task.has_backlog());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_octets_change_the_tables_at_once() {
+    let (mut task, _theirs) = established();
+    task.peer.read_buffer(FROM).extend_from_slice(&updates(2));
+    task.read(FROM);
+    assert!(!task.has_backlog());
+    assert_eq!(task.peer.adj_rib_in().len(), 2);
+}
