@@ -4,16 +4,13 @@
 #![expect(clippy::print_stdout, reason = "it prints the tables")]
 
 use std::cell::RefCell;
-use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use benches::alloc::CountingAllocator;
 use benches::arguments::Arguments;
 use benches::measure::{contestant, measure};
 use benches::table::markdown;
-use bgp_core::rib::{LocRib, Path, PathSource};
-use bgp_core::wire::PathAttributes;
-use bgp_core::{Asn, BgpIdentifier, IpNet, Ipv4Net, PeerType};
+use benches::tables::{path, prefix};
+use bgp_core::rib::{LocRib, Path};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator::SYSTEM;
@@ -145,23 +142,6 @@ fn filled(prefixes: u32, peers: u32, order: impl Fn(u32) -> u32) -> LocRib<u32> 
         }
     }
     rib
-}
-
-fn path(peer: u32, med: u32) -> Path<u32> {
-    let address = Ipv4Addr::from(0x0a00_0000 + peer);
-    let source = PathSource {
-        peer,
-        address: address.into(),
-        asn: Asn(64_500),
-        identifier: BgpIdentifier(address),
-        peer_type: PeerType::External,
-    };
-    let attributes = PathAttributes { med: Some(med), ..PathAttributes::default() };
-    Path { source: Arc::new(source), path_id: 0, attributes: Arc::new(attributes) }
-}
-
-fn prefix(n: u32) -> IpNet {
-    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::from(0x0100_0000 + (n << 8)), 24))
 }
 
 /// Each number below `most` once, in no order.

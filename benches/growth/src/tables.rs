@@ -1,12 +1,15 @@
-//! Generated tables of routes in the orders in which senders announce them, as the octets of UPDATEs.
+//! Generated tables of routes in the orders in which senders announce them, as the octets of UPDATEs, and paths for a Loc-RIB.
 //!
 //! A table sorted by prefix is the exception on the wire: a sender that walks a hash table, such as BIRD, announces prefixes in
 //! an order without any pattern, and repeats a set of attributes in many UPDATEs.
 
 use std::net::Ipv4Addr;
 
-use bgp_core::Asn;
+use std::sync::Arc;
+
+use bgp_core::rib::{Path, PathSource};
 use bgp_core::wire::{AsPath, Community, NextHop, PathAttributes};
+use bgp_core::{Asn, BgpIdentifier, PeerType};
 use ipnet::{IpNet, Ipv4Net};
 
 use crate::append;
@@ -67,6 +70,21 @@ pub fn updates(count: u32, per_set: u32, order: Order) -> Vec<u8> {
 #[must_use]
 pub fn prefix(number: u32) -> IpNet {
     Ipv4Net::new_assert(Ipv4Addr::from(address(number)), 24).into()
+}
+
+/// The path to a prefix from an external peer, by the number of the peer, with a MED.
+#[must_use]
+pub fn path(peer: u32, med: u32) -> Path<u32> {
+    let address = Ipv4Addr::from(0x0a00_0000 + peer);
+    let source = PathSource {
+        peer,
+        address: address.into(),
+        asn: Asn(64_500),
+        identifier: BgpIdentifier(address),
+        peer_type: PeerType::External,
+    };
+    let attributes = PathAttributes { med: Some(med), ..PathAttributes::default() };
+    Path { source: Arc::new(source), path_id: 0, attributes: Arc::new(attributes) }
 }
 
 const fn address(number: u32) -> u32 {

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use bench_growth::clusters;
+use bench_growth::clusters::{self, ClusterSize};
 use lb_adapter::allocator::{Allocator, HeldAddresses};
 use lb_adapter::model::{
-    ExternalTrafficPolicy, IpFamily, Pool, Service, ServicePort, TransportProtocol,
+    ExternalTrafficPolicy, IpFamily, Pool, Service, ServiceAllocation, ServiceKey, ServicePort,
+    TransportProtocol,
 };
 
 use super::{Prepared, TIMES, Work};
@@ -15,6 +16,12 @@ const SERVICES: [usize; 3] = [100, 1_000, 10_000];
 
 pub(super) const WORKS: &[Work] = &[
     Work::all("allocate all at once", "Services", SERVICES, all_at_once),
+    Work::all(
+        "allocate all, each in the pool of its namespace",
+        "Services",
+        SERVICES,
+        in_own_pools,
+    ),
     Work::one("allocate the next free address", "Services", SERVICES, next_free),
     Work::one("allocate a released address", "Services", SERVICES, released),
     Work::all("allocate one address for all, each with a port", "Services", SERVICES, |size| {
@@ -32,6 +39,25 @@ pub(super) const WORKS: &[Work] = &[
 
 fn all_at_once(size: usize) -> Prepared {
     let (pools, services) = (pools("10.0.0.0/8"), services(size));
+    Prepared::once(move || {
+        let mut allocator = Allocator::new();
+        let outcome = allocator.reconcile(&pools, &services, &HeldAddresses::new());
+        assert_eq!(outcome.assignments.len(), services.len());
+        (allocator, outcome)
+    })
+}
+
+/// As many pools as Services, each for one namespace.
+fn in_own_pools(size: usize) -> Prepared {
+    let mut pools = ClusterSize { pools: size, ..ClusterSize::default() }.config().pools;
+    let mut services = services(size);
+    for (number, (pool, service)) in pools.iter_mut().zip(&mut services).enumerate() {
+        let namespace = format!("namespace-{number}");
+        let mut allocation = ServiceAllocation::default();
+        allocation.namespaces.insert(namespace.clone());
+        pool.allocation = Some(allocation);
+        service.key = ServiceKey::new(namespace, "web");
+    }
     Prepared::once(move || {
         let mut allocator = Allocator::new();
         let outcome = allocator.reconcile(&pools, &services, &HeldAddresses::new());

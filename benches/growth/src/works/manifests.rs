@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
+use lb_adapter::allocator::EventReason;
+use lb_adapter::engine::Engine;
 use lb_adapter::manifest::{Options, Source, examine, parse};
+
+use lb_adapter::planner::PlannerOptions;
 
 use super::{Prepared, Work};
 
@@ -24,6 +28,7 @@ pub(super) const WORKS: &[Work] = &[
     Work::all("check Services and their slices", "Services", OBJECTS, |size| {
         check(repeated(size, services))
     }),
+    Work::all("load files again, whose statuses are refused", "Services", OBJECTS, reloaded),
     Work::all("read a ConfigMap of pools", "pools", OBJECTS, |size| read(config_map(size))),
 ];
 
@@ -33,6 +38,24 @@ fn read(text: String) -> Prepared {
         let read = parse("files", &sources);
         assert!(read.is_ok(), "{read:?}");
         read
+    })
+}
+
+/// The addresses in the statuses of the files are in no pool, which is reported for the first load only.
+fn reloaded(size: usize) -> Prepared {
+    let sources = [source(repeated(size, services_with_statuses))];
+    let load = move |engine: &mut Engine| {
+        let manifests = parse("files", &sources).unwrap_or_else(|error| panic!("{error:?}"));
+        engine.load(manifests).events
+    };
+    let mut engine = Engine::new(PlannerOptions::default(), None);
+    let events = load(&mut engine);
+    let cleared = events.iter().filter(|event| event.reason == EventReason::ClearAssignment);
+    assert_eq!(cleared.count(), size);
+    Prepared::once(move || {
+        let events = load(&mut engine);
+        assert!(events.iter().all(|event| event.reason != EventReason::ClearAssignment));
+        engine
     })
 }
 
@@ -64,6 +87,15 @@ fn services(text: &mut String, number: usize) {
     let _ = write!(
         text,
         "---\napiVersion: v1\nkind: Service\nmetadata:\n  name: service-{number}\n  namespace: shop\nspec:\n  type: LoadBalancer\n  selector: {{app: app-{number}}}\n  ports:\n  - port: 443\n---\napiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata:\n  name: service-{number}-abcde\n  namespace: shop\n  labels: {{kubernetes.io/service-name: service-{number}}}\naddressType: IPv4\nendpoints:\n- addresses: [10.244.0.7]\n  nodeName: kube0\n  conditions: {{ready: true}}\n"
+    );
+}
+
+fn services_with_statuses(text: &mut String, number: usize) {
+    let _ = write!(
+        text,
+        "---\napiVersion: v1\nkind: Service\nmetadata: {{name: service-{number}, namespace: shop}}\nspec: {{type: LoadBalancer, selector: {{app: web}}, ports: [{{port: 443}}]}}\nstatus: {{loadBalancer: {{ingress: [{{ip: 198.51.{}.{}}}]}}}}\n",
+        number / 256,
+        number % 256
     );
 }
 

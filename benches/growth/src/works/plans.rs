@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bench_growth::clusters::ClusterSize;
 use lb_adapter::engine::{Change, Engine};
-use lb_adapter::model::{ExternalTrafficPolicy, Namespace, ServicePort, TransportProtocol};
+use lb_adapter::model::{ExternalTrafficPolicy, Namespace, Pool, ServicePort, TransportProtocol};
+use lb_adapter::planner::PlannerOptions;
 
 use super::{Prepared, TIMES, Work, scattered};
 
@@ -12,6 +13,8 @@ use super::{Prepared, TIMES, Work, scattered};
 const SERVICES: [usize; 3] = [100, 1_000, 10_000];
 /// The numbers of nodes, peers, pools or endpoints among which a change is made.
 const OTHERS: [usize; 3] = [10, 100, 1_000];
+/// The numbers of endpoints of one Service.
+const ENDPOINTS: [usize; 3] = [100, 1_000, 10_000];
 
 pub(super) const WORKS: &[Work] = &[
     Work::all("plan all", "Services", SERVICES, |services| {
@@ -52,15 +55,23 @@ pub(super) const WORKS: &[Work] = &[
     Work::all("one endpoint changes, of one on every other node", "nodes", OTHERS, |nodes| {
         endpoint(ClusterSize { nodes, endpoints: nodes / 2, services: 4, ..ClusterSize::default() })
     }),
-    Work::all(
-        "one endpoint of a Service changes",
+    Work::all("one endpoint of a Service changes", "endpoints", ENDPOINTS, |endpoints| {
+        endpoint(ClusterSize { nodes: 10, endpoints, services: 4, ..ClusterSize::default() })
+    }),
+    Work::one(
+        "one slice of a Service is reported again, unchanged",
         "endpoints",
-        [100, 1_000, 10_000],
-        |endpoints| {
-            endpoint(ClusterSize { nodes: 10, endpoints, services: 4, ..ClusterSize::default() })
+        ENDPOINTS,
+        |size| {
+            same_slice(ClusterSize {
+                nodes: 10,
+                endpoints: size,
+                services: 4,
+                ..ClusterSize::default()
+            })
         },
     ),
-    Work::all("the slices of one Service are read", "endpoints", [100, 1_000, 10_000], slices),
+    Work::all("the slices of one Service are read", "endpoints", ENDPOINTS, slices),
     Work::all("one node changes, with all its Services", "Services", SERVICES, |services| {
         node(ClusterSize { services, ..ClusterSize::default() }, true)
     }),
@@ -77,6 +88,7 @@ pub(super) const WORKS: &[Work] = &[
     Work::all("the configuration changes, with pools", "pools", OTHERS, |pools| {
         configuration(ClusterSize { pools, services: 100, ..ClusterSize::default() })
     }),
+    Work::all("other pools, in a process that follows statuses", "pools", SERVICES, other_pools),
 ];
 
 /// The addresses and plans of all Services, from the objects.
@@ -134,6 +146,15 @@ fn endpoint(size: ClusterSize) -> Prepared {
     })
 }
 
+/// A slice comes again as it was, as after a new list of all slices.
+fn same_slice(size: ClusterSize) -> Prepared {
+    let mut engine = size.planned();
+    let slice = size.slices(1).remove(0);
+    Prepared::repeated(10, move |_| {
+        engine.apply(Change::Slice(slice.clone()));
+    })
+}
+
 /// All slices of a Service, one after the other, before the lists of objects are complete.
 fn slices(endpoints: usize) -> Prepared {
     let mut engine = ClusterSize { nodes: 10, ..ClusterSize::default() }.unplanned();
@@ -177,6 +198,27 @@ fn configuration(size: ClusterSize) -> Prepared {
     let config = Arc::new(config);
     Prepared::once(move || {
         engine.apply(Change::Config(config));
+        engine
+    })
+}
+
+/// A process that does not assign addresses gets as many pools with other names and addresses.
+fn other_pools(pools: usize) -> Prepared {
+    let options = PlannerOptions { follow_status: true, ..PlannerOptions::default() };
+    let mut engine = Engine::new(options, None);
+    let config = ClusterSize { pools, ..ClusterSize::default() }.config();
+    let mut others = config.clone();
+    for (number, pool) in others.pools.iter_mut().enumerate() {
+        let range = format!("11.{}.{}.0/24", number / 256, number % 256);
+        let range = range.parse().unwrap_or_else(|_| panic!("expected a range, found {range}"));
+        *pool = Pool::new(format!("other-{number}"), vec![range]);
+    }
+
+    engine.apply(Change::Config(Arc::new(config)));
+    engine.apply(Change::Synced);
+    let others = Arc::new(others);
+    Prepared::once(move || {
+        engine.apply(Change::Config(others));
         engine
     })
 }

@@ -1,15 +1,14 @@
 //! The RIBs of bgp-core: received routes, sent routes, and the choice among them.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bench_growth::session::{config, established};
-use bench_growth::tables;
+use bench_growth::tables::{self, path};
 use bgp_core::peer::Peer;
-use bgp_core::rib::{AdjRibIn, LocRib, Nlri, Path, PathSource, Relay, RelayGroup, Route, RouteSet};
+use bgp_core::rib::{AdjRibIn, LocRib, Nlri, Relay, RelayGroup, Route, RouteSet};
 use bgp_core::wire::PathAttributes;
-use bgp_core::{Asn, BgpIdentifier, Direction, IpNet, PeerType};
+use bgp_core::{Direction, IpNet};
 use bytes::BytesMut;
 
 use super::{Prepared, TIMES, Work, scattered};
@@ -223,19 +222,6 @@ fn filled(size: usize) -> LocRib<u32> {
         rib.insert(prefix(number), path.clone());
     }
     rib
-}
-
-fn path(peer: u32, med: u32) -> Path<u32> {
-    let address = Ipv4Addr::from(0x0a00_0000 + peer);
-    let source = PathSource {
-        peer,
-        address: address.into(),
-        asn: Asn(64_500),
-        identifier: BgpIdentifier(address),
-        peer_type: PeerType::External,
-    };
-    let attributes = PathAttributes { med: Some(med), ..PathAttributes::default() };
-    Path { source: Arc::new(source), path_id: 0, attributes: Arc::new(attributes) }
 }
 
 fn prefix(number: usize) -> IpNet {
