@@ -82,9 +82,7 @@ fn a_slice_that_comes_again_unchanged_plans_nothing() {
         let mut slice = crate::model::EndpointSlice::new("of-a", key.clone());
         slice.endpoints = addresses
             .iter()
-            .map(|address| {
-                crate::model::Endpoint::new(address.parse::<IpAddr>().unwrap())
-            })
+            .map(|address| crate::model::Endpoint::new(address.parse::<IpAddr>().unwrap()))
             .collect();
         engine.apply(Change::Slice(slice)).planned
     };
