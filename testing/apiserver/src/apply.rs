@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::clock::now;
 use crate::failure::Failure;
@@ -68,14 +68,16 @@ pub(crate) fn record_update(
     manager: &str,
     subresource: &str,
 ) {
-    let (is, was) = (leaves(object), before.map(leaves).unwrap_or_default());
-    let is_changed = |(path, value): &(&String, &&Value)| was.get(*path) != Some(*value);
-    let changed: BTreeSet<String> =
-        is.iter().filter(is_changed).map(|(path, _)| path.clone()).collect();
+    let mut differences = Differences::default();
+    differences.find(before, Some(object), &mut String::new());
+    let Differences { set: changed, gone } = differences;
+    if changed.is_empty() && gone.is_empty() && object["metadata"]["managedFields"].is_array() {
+        return;
+    }
 
     let mut owners = owners(object);
     for owner in &mut owners {
-        owner.fields.retain(|path| is.contains_key(path) && !changed.contains(path));
+        owner.fields.retain(|path| !gone.contains(path) && !changed.contains(path));
     }
 
     let other_part = if subresource == "status" { "/spec" } else { "/status" };
@@ -207,6 +209,52 @@ const UNOWNED: [&str; 9] = [
     "/metadata/managedFields",
 ];
 
+/// The fields in which two versions of an object differ, by their JSON pointers.
+#[derive(Debug, Default)]
+struct Differences {
+    /// The fields that are new or have another value.
+    set: BTreeSet<String>,
+    /// The fields that are no longer there or have another value.
+    gone: BTreeSet<String>,
+}
+
+impl Differences {
+    /// Compares the values at a path. Equal parts of the objects cost no more than a comparison.
+    fn find(&mut self, before: Option<&Value>, after: Option<&Value>, path: &mut String) {
+        if before == after || UNOWNED.contains(&path.as_str()) {
+            return;
+        }
+
+        // A leaf may have become an object, or the other way round.
+        let [fields_before, fields_after] = [before, after].map(fields);
+        if before.is_some() && fields_before.is_none() {
+            self.gone.insert(path.clone());
+        }
+        if after.is_some() && fields_after.is_none() {
+            self.set.insert(path.clone());
+        }
+
+        let missing = |key: &str| fields_after.is_none_or(|after| !after.contains_key(key));
+        let old = fields_before.into_iter().flatten().filter(|(key, _)| missing(key));
+        let old = old.map(|(key, value)| (key, Some(value), None));
+        let new = fields_after.into_iter().flatten().map(|(key, value)| {
+            (key, fields_before.and_then(|before| before.get(key)), Some(value))
+        });
+        for (key, before, after) in old.chain(new) {
+            let length = path.len();
+            path.push('/');
+            path.push_str(&escaped(key));
+            self.find(before, after, path);
+            path.truncate(length);
+        }
+    }
+}
+
+/// Returns the fields of an object that has any. Everything else is a leaf.
+fn fields(value: Option<&Value>) -> Option<&Map<String, Value>> {
+    value?.as_object().filter(|fields| !fields.is_empty())
+}
+
 /// Returns the fields of an object that have an owner, each by its JSON pointer.
 fn leaves(object: &Value) -> BTreeMap<String, &Value> {
     let mut leaves = BTreeMap::new();
@@ -336,5 +384,21 @@ mod tests {
         let mut same = again.clone();
         record_update(&mut same, Some(&again), "another", "status");
         assert_eq!(same, again);
+
+        // A field that is gone has no owner, also if another one has its place.
+        let mut replaced = again.clone();
+        replaced["metadata"]["annotations"] = json!({});
+        replaced["spec"]["type"] = json!({"name": "ClusterIP"});
+        record_update(&mut replaced, Some(&again), "kubectl", "");
+        let entries = replaced["metadata"]["managedFields"].as_array().unwrap();
+        let owned: Vec<_> =
+            entries.iter().map(|entry| (&entry["manager"], &entry["fieldsV1"])).collect();
+        let kubectl =
+            json!({"f:metadata": {"f:annotations": {}}, "f:spec": {"f:type": {"f:name": {}}}});
+        let controller = json!({"f:status": {"f:loadBalancer": {"f:ingress": {}}}});
+        assert_eq!(
+            owned,
+            [(&json!("kubectl"), &kubectl), (&json!("ferrolb-controller"), &controller)]
+        );
     }
 }

@@ -20,6 +20,7 @@ use crate::path::{self, ObjectPath, Target};
 use crate::pod_proxy;
 use crate::request_log::{RecordedRequest, RequestLog};
 use crate::resource::{Resource, Resources};
+use crate::response;
 use crate::review::{self, ReviewKind};
 use crate::schema::Schemas;
 use crate::selector::Selector;
@@ -48,7 +49,7 @@ pub(crate) struct ServerState {
 
 type Answer = Result<Response<Body>, Failure>;
 
-/// Handles one request.
+/// Handles one request of a connection.
 pub(crate) async fn handle(
     State(state): State<Arc<ServerState>>,
     method: Method,
@@ -56,21 +57,27 @@ pub(crate) async fn handle(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
+    respond(&state, &method, &uri, &headers, &body).await
+}
+
+/// Handles one request.
+pub(crate) async fn respond(
+    state: &ServerState,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &Bytes,
+) -> Response<Body> {
     let delay = state.faults.delay();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
 
-    let request = RequestHandler {
-        state: &state,
-        method: &method,
-        uri: &uri,
-        headers: &headers,
-        body: &body,
-    };
+    let request = RequestHandler { state, method, uri, headers, body };
     let answer = match path::parse(uri.path()) {
         Some(Target::PodProxy { pod, port, path }) => request.proxy(&pod, &port, &path).await,
-        _ => request.answer(),
+        Some(target) => request.answer(target),
+        None => Err(Failure::no_such_path()),
     };
     let mut answer = answer.unwrap_or_else(|failure| failure.into_response());
 
@@ -89,8 +96,8 @@ struct RequestHandler<'a> {
 }
 
 impl RequestHandler<'_> {
-    fn answer(&self) -> Answer {
-        match path::parse(self.uri.path()).ok_or_else(Failure::no_such_path)? {
+    fn answer(&self, target: Target) -> Answer {
+        match target {
             Target::Health => Ok("ok".into_response()),
             Target::Version => {
                 Ok(Json(json!({"major": "1", "minor": "33", "gitVersion": "v1.33.0"}))
@@ -246,7 +253,7 @@ impl RequestHandler<'_> {
         };
         let object = self.state.store.get(&key);
         let object = object.ok_or_else(|| Failure::not_found(&resource.qualified(), &key.name))?;
-        Ok(Json(resource.present(&path.version, &object)).into_response())
+        response::json(StatusCode::OK, &resource.present(&path.version, &object))
     }
 
     fn list(
@@ -276,7 +283,7 @@ impl RequestHandler<'_> {
             self.state.store.keep(token, ListSnapshot { version, rest: after });
         }
 
-        Ok(Json(resource.list(&path.version, metadata, &rest)).into_response())
+        response::json(StatusCode::OK, &resource.list(&path.version, metadata, &rest))
     }
 
     /// All objects of a list's first request.
@@ -388,7 +395,7 @@ impl RequestHandler<'_> {
         };
 
         self.take_effect(resource, verb, &object)?;
-        Ok((code, Json(resource.present(&path.version, &object))).into_response())
+        response::json(code, &resource.present(&path.version, &object))
     }
 
     fn header(&self, name: header::HeaderName) -> Option<&str> {

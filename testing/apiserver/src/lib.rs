@@ -40,6 +40,7 @@ mod path;
 mod pod_proxy;
 mod request_log;
 mod resource;
+mod response;
 mod review;
 mod schema;
 mod selector;

@@ -9,8 +9,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::{HeaderValue, header};
+use axum::http::{self, HeaderValue, Response, header};
 use axum::middleware::map_request;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
@@ -25,7 +26,7 @@ use crate::admission;
 use crate::clock::now;
 use crate::failure::Failure;
 use crate::faults::{Fault, Faults};
-use crate::handler::{ServerState, define, handle};
+use crate::handler::{ServerState, define, handle, respond};
 use crate::request_log::{RecordedRequest, RequestLog};
 use crate::resource::Resources;
 use crate::service::{Allocations, CLUSTER_IPS, NODE_PORTS};
@@ -81,7 +82,7 @@ impl Builder {
         self
     }
 
-    /// Starts the server without a socket: only [`ApiServer::service`] reaches it.
+    /// Starts the server without a socket: only [`ApiServer::service`] and [`ApiServer::respond`] reach it.
     ///
     /// # Panics
     ///
@@ -269,6 +270,18 @@ impl ApiServer {
             request.headers_mut().insert(header::AUTHORIZATION, token.clone());
             std::future::ready(request)
         }))
+    }
+
+    /// Handles one request of a client with that token in this process, without the layers of [`service`](Self::service).
+    ///
+    /// # Panics
+    ///
+    /// If the token is not ASCII.
+    pub async fn respond(&self, who: &str, request: http::Request<Bytes>) -> Response<Body> {
+        let (mut parts, body) = request.into_parts();
+        let token = HeaderValue::try_from(format!("Bearer {who}")).expect("a name in ASCII");
+        parts.headers.insert(header::AUTHORIZATION, token);
+        respond(&self.state, &parts.method, &parts.uri, &parts.headers, &body).await
     }
 
     /// Stores an object with its name and status, without the checks of a client's request.
