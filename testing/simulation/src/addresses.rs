@@ -158,6 +158,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::plan::Plan;
     use crate::trace::Trace;
 
     fn service(number: u8, address: &str, key: Option<&str>) -> Value {
@@ -170,7 +171,7 @@ mod tests {
 
     /// Returns the invariant that is broken if the API server has these Services, one list after the other.
     fn broken(lists: &[&[Value]]) -> Option<&'static str> {
-        let world = World::new(0, Trace::default());
+        let world = World::new(0, Plan::of(0).size, Trace::default());
         crate::user::set_up(&world);
         for services in lists {
             let services: Vec<_> = services.iter().cloned().map(Arc::new).collect();

@@ -1,22 +1,21 @@
 //! The way of a process to the API server: a service for the Kubernetes client, on which requests, responses and the events of
 //! watches are late, fail or get lost.
 
-use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Method, Request, Response, StatusCode, header};
 use futures_util::{StreamExt as _, stream};
+use http_body_util::BodyExt as _;
 use kube::Client;
 use kube::client::retry::RetryPolicy;
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tower::retry::{Policy, RetryLayer};
-use tower::{BoxError, Service, ServiceBuilder, ServiceExt as _};
+use tower::{BoxError, Service, ServiceBuilder};
 
 use crate::plan::{RequestFault, Who};
 use crate::world::{NAMESPACE, World};
@@ -31,12 +30,11 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Returns a client of this life of a process.
 pub(crate) fn client(world: &Arc<World>, who: Who, life: u32) -> Client {
-    let router = world.server.service("admin");
     let way = Way { world: Arc::clone(world), who, life };
     // As in the client of the programs.
     let service = ServiceBuilder::new()
         .layer(RetryLayer::new(SeededRetry::default()))
-        .service(ProcessApi { way, router });
+        .service(ProcessApi { way });
     Client::new(service, NAMESPACE)
 }
 
@@ -88,7 +86,6 @@ impl Policy<ClientRequest, Response<Body>, BoxError> for SeededRetry {
 #[derive(Clone)]
 struct ProcessApi {
     way: Way,
-    router: Router,
 }
 
 /// The connections of one life of a process.
@@ -109,10 +106,10 @@ impl Service<Request<kube::client::Body>> for ProcessApi {
     }
 
     fn call(&mut self, request: Request<kube::client::Body>) -> Self::Future {
-        let Self { way, router } = self.clone();
+        let Self { way } = self.clone();
         Box::pin(async move {
             let label = format!("{} {}", request.method(), request.uri());
-            let response = exchange(&way, router, request).await;
+            let response = exchange(&way, request).await;
             let result = match &response {
                 Ok(response) => response.status().as_u16().to_string(),
                 Err(error) => error.to_string(),
@@ -125,7 +122,6 @@ impl Service<Request<kube::client::Body>> for ProcessApi {
 
 async fn exchange(
     way: &Way,
-    router: Router,
     request: Request<kube::client::Body>,
 ) -> Result<Response<Body>, BoxError> {
     way.late().await?;
@@ -144,8 +140,8 @@ async fn exchange(
     }
     let before = addresses::begin(&way.world, write.as_deref());
 
-    let request = Request::from_parts(parts, Body::new(body));
-    let response = router.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+    let body = body.collect().await?.to_bytes();
+    let response = way.world.server.respond("admin", Request::from_parts(parts, body)).await;
     if let Some(before) = before
         && response.status().is_success()
     {

@@ -11,61 +11,75 @@ use crate::world::Violation;
 
 /// Every seed that this divides runs twice, and has to leave the same trace.
 const REPEATED: u64 = 25;
-/// The number of failing seeds after which a campaign ends.
-const ENOUGH: usize = 10;
 /// The time between two lines about the progress.
 const PROGRESS: Duration = Duration::from_secs(20);
 
-/// Runs these seeds. Returns those that fail.
-fn run_all(first: u64, count: u64, jobs: usize) -> Vec<(u64, Violation)> {
-    let next = AtomicU64::new(0);
-    let failed = Mutex::new(Vec::new());
-    let lock = || failed.lock().unwrap_or_else(PoisonError::into_inner);
-    let (begin, last_line) = (Instant::now(), Mutex::new(Instant::now()));
-
-    let work = || {
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= count || lock().len() >= ENOUGH {
-                return;
-            }
-            let seed = first + number;
-            if let Some(violation) = run_seed(seed).violation {
-                say(&format!("seed {seed} fails: {violation}"));
-                lock().push((seed, violation));
-            }
-
-            let mut last = last_line.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.elapsed() > PROGRESS {
-                *last = Instant::now();
-                say(&format!("{number} of {count} seeds after {} s", begin.elapsed().as_secs()));
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            scope.spawn(work);
-        }
-    });
-    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
+/// Seeds that follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Campaign {
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+    pub(crate) jobs: usize,
+    /// The number of failing seeds after which it ends.
+    pub(crate) most_failures: usize,
 }
 
-/// Runs these seeds and says what was found. Returns true if all invariants hold in all of them.
-pub(crate) fn run(first: u64, count: u64, jobs: usize) -> bool {
-    let begin = Instant::now();
-    let failed = run_all(first, count, jobs);
-    let seconds = begin.elapsed().as_secs_f64();
-    let Some((seed, _)) = failed.iter().min_by_key(|(seed, _)| *seed) else {
+impl Campaign {
+    /// Runs the seeds and says what was found. Returns true if all invariants hold in all of them.
+    pub(crate) fn run(self) -> bool {
+        let Self { first, count, jobs, .. } = self;
+        let begin = Instant::now();
+        let (finished, failed) = self.run_all();
+        let seconds = begin.elapsed().as_secs_f64();
+        let Some((seed, _)) = failed.iter().min_by_key(|(seed, _)| *seed) else {
+            say(&format!(
+                "{count} seeds from {first}: all invariants hold, in {seconds:.1} s on {jobs} threads"
+            ));
+            return true;
+        };
         say(&format!(
-            "{count} seeds from {first}: all invariants hold, in {seconds:.1} s on {jobs} threads"
+            "{} of {finished} seeds fail, in {seconds:.1} s. The trace of one: scripts/simulate --seed {seed}; its fewest steps: \
+             scripts/simulate --shrink {seed}",
+            failed.len()
         ));
-        return true;
-    };
-    say(&format!(
-        "{} seeds fail. The trace of one: scripts/simulate --seed {seed}; its fewest steps: scripts/simulate --shrink {seed}",
-        failed.len()
-    ));
-    false
+        false
+    }
+
+    /// Returns the number of seeds that have run, and those that fail.
+    fn run_all(self) -> (u64, Vec<(u64, Violation)>) {
+        let (next, finished) = (AtomicU64::new(0), AtomicU64::new(0));
+        let failed = Mutex::new(Vec::new());
+        let lock = || failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begin, last_line) = (Instant::now(), Mutex::new(Instant::now()));
+
+        let work = || {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= self.count || lock().len() >= self.most_failures {
+                    return;
+                }
+                let seed = self.first + number;
+                if let Some(violation) = run_seed(seed).violation {
+                    say(&format!("seed {seed} fails: {violation}"));
+                    lock().push((seed, violation));
+                }
+
+                let done = finished.fetch_add(1, Ordering::Relaxed) + 1;
+                let mut last = last_line.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.elapsed() > PROGRESS {
+                    *last = Instant::now();
+                    let seconds = begin.elapsed().as_secs();
+                    say(&format!("{done} of {} seeds after {seconds} s", self.count));
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..self.jobs {
+                scope.spawn(work);
+            }
+        });
+        (finished.into_inner(), failed.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Runs a seed, and some seeds twice.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::addresses::{addresses, contains, is_foreign};
 use crate::dataplane::{Proxy, ready_nodes};
-use crate::plan::{NODES, ROUTERS, Who};
+use crate::plan::Who;
 use crate::process::{DRAIN, Processes};
 use crate::router::routes;
 use crate::world::{POOLS, Violation, World, node_name, router_address};
@@ -31,7 +31,7 @@ impl Problems {
         let mut problems = Self::default();
         problems.check_services(world);
         let expected = expected_routes(world);
-        for router in 0..ROUTERS {
+        for router in 0..world.size.routers {
             problems.check_routes(world, router, &expected);
             problems.check_client(world, proxies, router);
         }
@@ -134,7 +134,7 @@ fn expected_routes(world: &World) -> BTreeMap<(IpAddr, usize), BTreeSet<String>>
     for service in served(world) {
         let ready = ready_nodes(&slices, name(&service));
         let is_local = service["spec"]["externalTrafficPolicy"] == "Local";
-        for node in 0..NODES {
+        for node in 0..world.size.speakers {
             let node_name = node_name(node);
             let has_endpoint =
                 if is_local { ready.contains(&node_name) } else { !ready.is_empty() };
@@ -220,7 +220,8 @@ impl Problems {
         let statuses = world.server.objects("servicebgpstatuses.metallb.io");
         let reported = statuses.iter().filter_map(|object| {
             let status = &object["status"];
-            let peers = status["peers"].as_array().filter(|peers| peers.len() == ROUTERS)?;
+            let peers =
+                status["peers"].as_array().filter(|peers| peers.len() == world.size.routers)?;
             let node = status["node"].as_str().filter(|_| !peers.is_empty())?;
             Some((status["serviceName"].as_str()?.to_owned(), node.to_owned()))
         });
@@ -233,7 +234,7 @@ impl Problems {
         }
 
         let nodes = world.server.objects("bgpnodestatuses.ferrolb.io");
-        for node in (0..NODES).map(node_name) {
+        for node in (0..world.size.speakers).map(node_name) {
             let object = nodes.iter().find(|object| object["status"]["node"] == *node);
             let conditions = object.and_then(|object| object["status"]["conditions"].as_array());
             let is_degraded = conditions
@@ -251,7 +252,7 @@ impl Problems {
 impl Problems {
     /// What a speaker explains about each Service and router is what the router has.
     async fn check_explanations(&mut self, world: &World, processes: &Processes) {
-        for node in 0..NODES {
+        for node in 0..world.size.speakers {
             for service in world.server.objects("services") {
                 let Some(answer) = explanation(processes, node, name(&service)).await else {
                     self.add(
@@ -261,7 +262,7 @@ impl Problems {
                     continue;
                 };
                 let Answer::Service(explained) = answer else { continue };
-                for router in 0..ROUTERS {
+                for router in 0..world.size.routers {
                     let prefix = format!("{}:", router_address(router));
                     let is_explained =
                         explained.nodes.iter().filter(|it| it.node == node_name(node)).any(|it| {

@@ -8,26 +8,49 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-/// The number of controllers, speakers and routers of a world.
-pub(crate) const CONTROLLERS: usize = 2;
+/// The number of nodes of every world. Pods run on all of them.
 pub(crate) const NODES: usize = 3;
-pub(crate) const ROUTERS: usize = 2;
-
 /// The number of Services of a crowded world: more than the controller writes at a time.
 pub(crate) const MOST_SERVICES: usize = 20;
+/// Of this many worlds, one is large, and another one is crowded.
+const LARGE: u8 = 96;
+
+/// How much of each program runs in a world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) controllers: usize,
+    /// The nodes from 0 up to this one have a speaker.
+    pub(crate) speakers: usize,
+    pub(crate) routers: usize,
+}
+
+impl Size {
+    /// That of a large world.
+    const LARGEST: Self = Self { controllers: 2, speakers: NODES, routers: 2 };
+
+    /// Returns a small size. Most faults need one controller and one speaker. A candidate costs little, but each speaker costs as much
+    /// as a leader. In a quarter of these worlds there are only controllers, which assign addresses that nobody announces.
+    fn small(random: &mut Rng) -> Self {
+        let mut more = |of| usize::from(random.u8(..of) == 0);
+        let controllers = 1 + more(2);
+        if more(4) == 1 {
+            return Self { controllers, speakers: 0, routers: 0 };
+        }
+        Self { controllers, speakers: 1 + more(4) + more(6), routers: 1 + more(4) }
+    }
+
+    /// All processes.
+    pub(crate) fn processes(self) -> impl Iterator<Item = Who> {
+        let controllers = (0..self.controllers).map(Who::Controller);
+        controllers.chain((0..self.speakers).map(Who::Speaker))
+    }
+}
 
 /// A process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Who {
     Controller(usize),
     Speaker(usize),
-}
-
-impl Who {
-    /// All processes of a world.
-    pub(crate) fn all() -> impl Iterator<Item = Self> {
-        (0..CONTROLLERS).map(Self::Controller).chain((0..NODES).map(Self::Speaker))
-    }
 }
 
 impl fmt::Display for Who {
@@ -116,6 +139,7 @@ pub(crate) struct Step {
 /// The plan of a world.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
+    pub(crate) size: Size,
     /// The number of Services that there may be. A few worlds are crowded.
     pub(crate) services: usize,
     pub(crate) steps: Vec<Step>,
@@ -125,8 +149,15 @@ impl Plan {
     /// The plan of a seed.
     pub(crate) fn of(seed: u64) -> Self {
         let mut random = Rng::with_seed(seed);
-        let is_crowded = random.u8(..8) == 0;
-        let services = if is_crowded { MOST_SERVICES } else { random.usize(3..7) };
+        let is_large = random.u8(..LARGE) == 0;
+        let size = if is_large { Size::LARGEST } else { Size::small(&mut random) };
+        let (services, count) = if is_large {
+            (random.usize(3..7), random.usize(4..24))
+        } else {
+            (random.usize(1..4), random.usize(1..7))
+        };
+        let is_crowded = random.u8(..LARGE) == 0;
+        let services = if is_crowded { MOST_SERVICES } else { services };
 
         let mut steps: Vec<_> = (0..services)
             .map(|service| Step {
@@ -134,34 +165,33 @@ impl Plan {
                 action: create(service, &mut random),
             })
             .collect();
-        let count = random.usize(4..24);
-        steps.extend(
-            (0..count)
-                .map(|_| Step { pause: pause(&mut random), action: action(services, &mut random) }),
-        );
-        if random.u8(..3) == 2 {
+        steps.extend((0..count).map(|_| Step {
+            pause: pause(&mut random),
+            action: action(size, services, &mut random),
+        }));
+        if services > 1 && random.u8(..3) == 0 {
             let service = random.usize(..services);
             let of = (service + random.usize(1..services)) % services;
             let action = Action::AskForAddress { service, of };
             let step = Step { pause: pause(&mut random), action };
             steps.insert(random.usize(services..=steps.len()), step);
         }
-        Self { services, steps }
+        Self { size, services, steps }
     }
 
-    /// The plan of a seed that creates its Services, and nothing else.
+    /// The plan of a seed that creates its Services in a large world, and nothing else.
     #[cfg(test)]
     pub(crate) fn without_faults(seed: u64) -> Self {
         let plan = Self::of(seed);
         let creations: Vec<_> = (0..plan.services).collect();
-        plan.with_steps(&creations)
+        Self { size: Size::LARGEST, ..plan.with_steps(&creations) }
     }
 
     /// Returns the plan without all steps but these, by their numbers. A step that stays keeps its pause.
     pub(crate) fn with_steps(&self, numbers: &[usize]) -> Self {
         let steps = self.steps.iter().enumerate();
         let kept = steps.filter(|(number, _)| numbers.contains(number)).map(|(_, step)| *step);
-        Self { services: self.services, steps: kept.collect() }
+        Self { size: self.size, services: self.services, steps: kept.collect() }
     }
 }
 
@@ -182,20 +212,20 @@ fn create(service: usize, random: &mut Rng) -> Action {
     Action::Create { service, local: random.u8(..3) == 0, shared: random.u8(..4) == 0 }
 }
 
-fn process(random: &mut Rng) -> Who {
-    match random.usize(..CONTROLLERS + NODES) {
-        number if number < CONTROLLERS => Who::Controller(number),
-        number => Who::Speaker(number - CONTROLLERS),
+fn process(size: Size, random: &mut Rng) -> Who {
+    match random.usize(..size.controllers + size.speakers) {
+        number if number < size.controllers => Who::Controller(number),
+        number => Who::Speaker(number - size.controllers),
     }
 }
 
-fn action(services: usize, random: &mut Rng) -> Action {
-    if random.bool() { user_action(services, random) } else { fault(random) }
+fn action(size: Size, services: usize, random: &mut Rng) -> Action {
+    if random.bool() { user_action(size, services, random) } else { fault(size, random) }
 }
 
-fn user_action(services: usize, random: &mut Rng) -> Action {
+fn user_action(size: Size, services: usize, random: &mut Rng) -> Action {
     let service = random.usize(..services);
-    let node = random.usize(..NODES);
+    let node = random.usize(..size.speakers.max(1));
     match random.u8(..20) {
         0..3 => create(service, random),
         3..5 => Action::Delete { service },
@@ -211,12 +241,14 @@ fn user_action(services: usize, random: &mut Rng) -> Action {
     }
 }
 
-fn fault(random: &mut Rng) -> Action {
-    let who = process(random);
-    let (node, router) = (random.usize(..NODES), random.usize(..ROUTERS));
+fn fault(size: Size, random: &mut Rng) -> Action {
+    let who = process(size, random);
+    let has_speakers = size.speakers > 0;
+    let [node, router] = [size.speakers, size.routers].map(|count| random.usize(..count.max(1)));
     let short = millis(random, 50..4_000);
     let long = millis(random, 500..40_000);
-    match random.u8(..20) {
+    // The last ones meet speakers, their nodes and routers.
+    match random.u8(..if has_speakers { 20 } else { 15 }) {
         0..4 => {
             let faults = [
                 RequestFault::Status(409),
@@ -256,6 +288,24 @@ mod tests {
         for (seed, text) in (0..).zip(&texts) {
             assert_eq!(*text, format!("{:?}", Plan::of(seed)));
             assert_eq!(texts.iter().filter(|other| *other == text).count(), 1);
+        }
+    }
+
+    #[test]
+    fn most_worlds_are_small_and_every_size_occurs() {
+        let plans: Vec<_> = (0..4_000).map(Plan::of).collect();
+        let count = |is_such: fn(&Plan) -> bool| plans.iter().filter(|plan| is_such(plan)).count();
+        assert!(count(|plan| plan.size.speakers <= 1 && plan.services <= 3) > 2_400);
+        assert!(count(|plan| plan.size.speakers == 0) > 800);
+        assert!(count(|plan| plan.size == Size::LARGEST && plan.steps.len() > 15) > 10);
+        assert!(count(|plan| plan.services == MOST_SERVICES) > 20);
+        for controllers in 1..=2 {
+            for speakers in 0..=NODES {
+                for routers in if speakers == 0 { 0..=0 } else { 1..=2 } {
+                    let size = Size { controllers, speakers, routers };
+                    assert!(plans.iter().any(|plan| plan.size == size), "{size:?}");
+                }
+            }
         }
     }
 

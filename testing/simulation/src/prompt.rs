@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::addresses::{addresses, is_foreign};
-use crate::plan::{CONTROLLERS, Who};
+use crate::plan::Who;
 use crate::user::asks_for_address;
 use crate::world::{POOLS, World};
 
@@ -60,7 +60,8 @@ pub(crate) async fn watch(world: Arc<World>) {
 
 /// Returns true if no fault has met this leader for a while, and it still runs.
 fn is_undisturbed(world: &World, holder: &str) -> bool {
-    let who = (0..CONTROLLERS).map(Who::Controller).find(|who| who.to_string() == holder);
+    let who =
+        (0..world.size.controllers).map(Who::Controller).find(|who| who.to_string() == holder);
     let Some(who) = who else { return false };
     let state = world.lock();
     let disturbed = state.disturbed.get(&who);

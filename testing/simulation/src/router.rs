@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::api::Way;
 use crate::dataplane::Proxy;
 use crate::link::Link;
-use crate::plan::{NODES, ROUTERS, Who};
+use crate::plan::{NODES, Who};
 use crate::world::{PlacedLink, World, node_address, router_address};
 
 /// The AS of the routers, and that of the nodes.
@@ -45,7 +45,7 @@ pub(crate) async fn start(world: &Arc<World>, proxies: &[Arc<Proxy>], router: us
     // Nothing is listened on, so that nothing can fail.
     let Ok(speaker) = builder.start().await else { return };
     let mut peers = Vec::new();
-    for node in 0..NODES {
+    for node in 0..world.size.speakers {
         let peer = PeerConfig::new(IpAddr::V4(node_address(node)), Asn(NODE_AS));
         let peer = peer.passive().import(Import::Keep).graceful_restart();
         match speaker.add_peer(peer).await {
@@ -142,7 +142,7 @@ fn check_new(
     let now = Instant::now();
     let (assigned, started, announced) = {
         let state = world.lock();
-        let others = (0..ROUTERS).filter(|other| *other != router);
+        let others = (0..world.size.routers).filter(|other| *other != router);
         let routes = others.filter_map(|other| state.routes.get(&(other, address, node)));
         let announced = routes.min().copied();
         (state.addresses.assigned_at(address), state.started[&Who::Speaker(node)], announced)
@@ -176,7 +176,7 @@ impl Connector for NodeConnector {
         Box::pin(async move {
             let world = &way.world;
             sleep(world.random_time(Duration::from_millis(2))).await;
-            let router = (0..ROUTERS)
+            let router = (0..world.size.routers)
                 .find(|router| IpAddr::V4(router_address(*router)) == remote.ip())
                 .ok_or(io::ErrorKind::HostUnreachable)?;
 

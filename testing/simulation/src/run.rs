@@ -10,23 +10,23 @@ use tokio::time::{Instant, sleep};
 
 use crate::dataplane::Proxy;
 use crate::healed::Problems;
-use crate::plan::{Action, NODES, Plan, ROUTERS, Step, Who};
+use crate::plan::{Action, Plan, Size, Step, Who};
 use crate::process::Processes;
 use crate::trace::Trace;
 use crate::world::{POOLS, Violation, World};
 use crate::{prompt, router, system, user};
 
 /// The time from the beginning to the first step.
-const START: Duration = Duration::from_secs(4);
+const START: Duration = Duration::from_secs(3);
 /// The time that a world has to settle after all faults are over. The longest wait of the programs is part of it: a router keeps
 /// the routes of a node that restarts for 120 s, and a failed write is repeated after at most 20 s.
 const SETTLE: Duration = Duration::from_secs(260);
 /// The time between two looks at a world that settles.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(1);
 /// The time for which everything must be right before a world ends early.
-const CALM: Duration = Duration::from_secs(10);
+const CALM: Duration = Duration::from_secs(6);
 /// Of this many seeds, one runs for the whole time.
-const WHOLE: u64 = 10;
+const WHOLE: u64 = 128;
 
 thread_local! {
     /// The message of the last panic on this thread.
@@ -78,7 +78,7 @@ fn run_here(seed: u64, plan: &Plan, with_lines: bool) -> Outcome {
     let trace = if with_lines { Trace::with_lines() } else { Trace::default() };
     let world = runtime.block_on(async {
         system::begin_clock();
-        let world = World::new(seed, trace);
+        let world = World::new(seed, plan.size, trace);
         live(&world, seed, plan).await;
         world
     });
@@ -97,7 +97,7 @@ fn run_here(seed: u64, plan: &Plan, with_lines: bool) -> Outcome {
 
 async fn live(world: &Arc<World>, seed: u64, plan: &Plan) {
     user::set_up(world);
-    let proxies: Vec<_> = (0..NODES).map(|node| Proxy::new(world, node)).collect();
+    let proxies: Vec<_> = (0..plan.size.speakers).map(|node| Proxy::new(world, node)).collect();
     for proxy in &proxies {
         tokio::spawn(Arc::clone(proxy).run());
     }
@@ -105,10 +105,10 @@ async fn live(world: &Arc<World>, seed: u64, plan: &Plan) {
     let processes = Processes::new(world, proxies.clone());
     let cluster = Cluster { world: Arc::clone(world), proxies, processes };
 
-    for router in 0..ROUTERS {
+    for router in 0..plan.size.routers {
         router::start(world, &cluster.proxies, router).await;
     }
-    Who::all().for_each(|who| cluster.processes.start(who));
+    plan.size.processes().for_each(|who| cluster.processes.start(who));
     sleep(START).await;
 
     for Step { pause, action } in &plan.steps {
@@ -201,7 +201,7 @@ impl Cluster {
 
     fn fail(&self, fault: Action) {
         let (world, now) = (&self.world, Instant::now());
-        for (who, time) in disturbed(fault) {
+        for (who, time) in disturbed(world.size, fault) {
             world.disturb(who, time);
         }
         match fault {
@@ -279,10 +279,10 @@ impl Cluster {
             user::set_pool(&self.world, pool, true).await;
         }
         user::withdraw_address_requests(&self.world).await;
-        for router in 0..ROUTERS {
+        for router in 0..self.world.size.routers {
             start_router(&self.world, &self.proxies, router).await;
         }
-        Who::all().for_each(|who| self.processes.start(who));
+        self.world.size.processes().for_each(|who| self.processes.start(who));
     }
 }
 
@@ -294,10 +294,10 @@ async fn start_router(world: &Arc<World>, proxies: &[Arc<Proxy>], router: usize)
 }
 
 /// Returns the processes that a fault meets, each with its length.
-fn disturbed(fault: Action) -> Vec<(Who, Duration)> {
+fn disturbed(size: Size, fault: Action) -> Vec<(Who, Duration)> {
     match fault {
         Action::CutWatches { .. } | Action::Compact => {
-            Who::all().map(|who| (who, Duration::ZERO)).collect()
+            size.processes().map(|who| (who, Duration::ZERO)).collect()
         }
         // They last until enough requests have failed, which takes a while if there are few.
         Action::FailRequests { who, .. } => vec![(who, Duration::from_secs(600))],

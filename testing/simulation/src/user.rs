@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::Bytes;
 use axum::http::{Method, Request};
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
 use crate::addresses::{self, FOREIGN_CLASS};
-use crate::plan::{MOST_SERVICES, NODES, ROUTERS};
+use crate::plan::{MOST_SERVICES, NODES};
 use crate::process::DRAIN;
 use crate::router::{NODE_AS, ROUTER_AS};
 use crate::world::{
@@ -42,7 +41,7 @@ pub(crate) fn set_up(world: &World) {
                 "conditions": [{"type": "Ready", "status": "True"}]}}),
         );
     }
-    for router in 0..ROUTERS {
+    for router in 0..world.size.routers {
         world.server.put(json!({"apiVersion": "metallb.io/v1beta2", "kind": "BGPPeer",
             "metadata": {"namespace": NAMESPACE, "name": format!("router-{router}")},
             "spec": {"myASN": NODE_AS, "peerASN": ROUTER_AS, "peerAddress": router_address(router),
@@ -88,13 +87,12 @@ async fn send(world: &Arc<World>, method: Method, path: &str, body: Option<Value
     let before = addresses::begin(world, Some(path));
     let content =
         if method == Method::PATCH { "application/merge-patch+json" } else { "application/json" };
-    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
     let request =
         Request::builder().method(method.clone()).uri(path).header("content-type", content);
     let Ok(request) = request.body(body) else { return };
 
-    let router = world.server.service("admin");
-    let Ok(response) = router.oneshot(request).await;
+    let response = world.server.respond("admin", request).await;
     world.note(format_args!("user {method} {path}: {}", response.status().as_u16()));
     if let Some(before) = before {
         addresses::check(world, "user", &before);

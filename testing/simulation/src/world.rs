@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::addresses::AddressRecord;
 use crate::link::Link;
-use crate::plan::{ROUTERS, RequestFault, Who};
+use crate::plan::{RequestFault, Size, Who};
 use crate::router::Router;
 use crate::trace::Trace;
 
@@ -72,7 +72,7 @@ pub(crate) struct State {
     /// Nothing passes between a node and a router before this time.
     pub(crate) isolated: BTreeMap<(usize, usize), Instant>,
     pub(crate) links: Vec<PlacedLink>,
-    pub(crate) routers: [Option<Router>; ROUTERS],
+    pub(crate) routers: Vec<Option<Router>>,
     /// The end of the last fault that met each process.
     pub(crate) disturbed: BTreeMap<Who, Instant>,
     /// When each process last started.
@@ -85,6 +85,7 @@ pub(crate) struct State {
 /// What all parts of a simulation share.
 #[derive(Debug)]
 pub(crate) struct World {
+    pub(crate) size: Size,
     pub(crate) server: ApiServer,
     begin: Instant,
     state: Mutex<State>,
@@ -92,7 +93,7 @@ pub(crate) struct World {
 
 impl World {
     /// A world that begins now.
-    pub(crate) fn new(seed: u64, trace: Trace) -> Arc<Self> {
+    pub(crate) fn new(seed: u64, size: Size, trace: Trace) -> Arc<Self> {
         let begin = Instant::now();
         let conditions = Conditions {
             life: 0,
@@ -107,17 +108,17 @@ impl World {
             random: Rng::with_seed(!seed),
             trace,
             violation: None,
-            conditions: Who::all().map(|who| (who, conditions.clone())).collect(),
+            conditions: size.processes().map(|who| (who, conditions.clone())).collect(),
             isolated: BTreeMap::new(),
             links: Vec::new(),
-            routers: [const { None }; ROUTERS],
+            routers: (0..size.routers).map(|_| None).collect(),
             disturbed: BTreeMap::new(),
             started: BTreeMap::new(),
             addresses: AddressRecord::default(),
             routes: BTreeMap::new(),
         };
         let server = ApiServer::builder().start_in_memory();
-        Arc::new(Self { server, begin, state: Mutex::new(state) })
+        Arc::new(Self { size, server, begin, state: Mutex::new(state) })
     }
 
     /// The state. Do not keep it across a call of another part.
