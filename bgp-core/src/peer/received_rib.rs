@@ -39,7 +39,9 @@ impl ReceivedRib {
 
     /// Gathers the end of a route that the peer has withdrawn.
     pub(super) fn gather_withdrawn(&mut self, nlri: Nlri) {
-        self.unfiltered.withdraw(&nlri);
+        if !self.unfiltered.is_empty() {
+            self.unfiltered.withdraw(&nlri);
+        }
         self.gathered.push(nlri, None);
     }
 

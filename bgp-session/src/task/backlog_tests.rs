@@ -33,10 +33,8 @@ fn established() -> (PeerTask, DuplexStream) {
 fn updates(count: u16) -> Vec<u8> {
     let update = |n: u16| {
         let [high, low] = n.to_be_bytes();
-        let attributes = [
-            &[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfb, 0xf4][..],
-            &[0x40, 3, 4, 192, 0, 2, 1],
-        ];
+        let attributes =
+            [&[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfb, 0xf4][..], &[0x40, 3, 4, 192, 0, 2, 1]];
         let header = [&[0xff; 16][..], &[0, 47, 2, 0, 0, 0, 20]];
         [header.concat(), attributes.concat(), vec![24, 10, high, low]].concat()
     };

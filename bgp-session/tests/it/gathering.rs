@@ -31,10 +31,8 @@ fn update(withdrawn: &[u8], attributes: &[u8], announced: &[u8]) -> Vec<u8> {
 /// An UPDATE for one prefix, with the address of the prefix in five octets.
 fn announced(n: u32) -> Vec<u8> {
     let [_, a, b, c] = prefix(n);
-    let attributes = [
-        &[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfc, 0x7b][..],
-        &[0x40, 3, 4, 192, 0, 2, 1],
-    ];
+    let attributes =
+        [&[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfc, 0x7b][..], &[0x40, 3, 4, 192, 0, 2, 1]];
     update(&[], &attributes.concat(), &[32, a, b, c, n as u8])
 }
 

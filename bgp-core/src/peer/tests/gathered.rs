@@ -11,7 +11,10 @@ use proptest::prelude::*;
 use super::net::Net;
 use super::secs;
 use crate::fsm::{RestartConfig, TransportError};
-use crate::peer::{Exceeded, Import, Output, Peer, PrefixLimit, PrefixLimits, ReceivedRoutes};
+use crate::peer::{
+    Exceeded, Import, MessageCounts, Output, Peer, PeerStats, PrefixLimit, PrefixLimits,
+    ReceivedRoutes,
+};
 use crate::rib::Nlri;
 use crate::wire::{
     AddPath, AddPathMode, CeaseSubcode, Notification, PathAttributes, RouteRefresh,
@@ -74,11 +77,8 @@ fn turn() -> impl Strategy<Value = Turn> {
 }
 
 fn terms() -> impl Strategy<Value = Terms> {
-    let exceeded = prop_oneof![
-        Just(Exceeded::Warn),
-        Just(Exceeded::Restart(secs(60))),
-        Just(Exceeded::Stop)
-    ];
+    let exceeded =
+        prop_oneof![Just(Exceeded::Warn), Just(Exceeded::Restart(secs(60))), Just(Exceeded::Stop)];
     let limit = prop::option::of((10_u32..40, exceeded));
     (any::<bool>(), limit).prop_map(|(restart, limit)| Terms { restart, limit })
 }
@@ -171,6 +171,8 @@ fn history(net: &Net) -> (Vec<(String, Routes)>, Routes) {
     for output in &net.nodes[1].log {
         match output {
             Output::Received(changes) => replay(&mut routes, changes),
+            // Without graceful restart, what is gathered when the connection is lost is never in the table.
+            Output::Close(_) => history.push((format!("{output:?}"), Routes::new())),
             other => history.push((format!("{other:?}"), routes.clone())),
         }
     }
@@ -252,7 +254,13 @@ proptest! {
         prop_assert_eq!(history(&gathering), history(&one_by_one));
         let [a, b] = [&gathering, &one_by_one].map(|net| &net.nodes[1].peer);
         prop_assert_eq!(held(a), held(b));
-        prop_assert_eq!(a.stats(), b.stats());
+        // Refreshes that are requested at the same time may be answered together.
+        let heard = |peer: &Peer| PeerStats {
+            sent: MessageCounts::default(),
+            octets_out: 0,
+            ..peer.stats().clone()
+        };
+        prop_assert_eq!(heard(a), heard(b));
     }
 }
 

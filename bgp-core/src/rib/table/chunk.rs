@@ -118,13 +118,9 @@ impl<K: Key> Chunk<K> {
         self.routes.insert(at, (key.bare(), attributes));
     }
 
-    /// Returns true if a key can be inserted or replaced, or else removed, and the chunk is neither too large nor too small after
-    /// that, and begins with the same key.
-    pub(super) fn can_change(&self, key: K, inserts: bool) -> bool {
-        if inserts {
-            return self.len() < CHUNK || self.find(key).is_ok();
-        }
-        self.len() > CHUNK / 8 && self.key(0) != Some(key)
+    /// Returns true if a key can be inserted or replaced.
+    pub(super) fn has_room_for(&self, key: K) -> bool {
+        self.len() < CHUNK || self.find(key).is_ok()
     }
 
     /// Replaces the attributes of an entry, and returns the old ones.

@@ -145,10 +145,12 @@ impl<K: Key> Table<K> {
         while let Some((first, ..)) = changes.peek() {
             let mut before = *first;
             let mut is_first = true;
-            if let Some((chunk, end, len)) = self.chunk_of(before) {
+            let mut untidy = None;
+            if let Some((place, chunk, end, len)) = self.chunk_of(before) {
+                let begin = chunk.key(0);
                 while let Some((key, attributes, with)) = changes.next_if(|(key, new, _)| {
                     let is_here = before <= *key && end.is_none_or(|end| *key < end);
-                    is_here && chunk.can_change(*key, new.is_some())
+                    is_here && (new.is_none() || chunk.has_room_for(*key))
                 }) {
                     (before, is_first) = (key, false);
                     let old = match (chunk.find(key), attributes) {
@@ -166,9 +168,15 @@ impl<K: Key> Table<K> {
                     };
                     changed(key, with, old);
                 }
+                if chunk.key(0) != begin || chunk.len() < Chunk::<K>::SMALL {
+                    untidy = Some(place);
+                }
+            }
+            if let Some(place) = untidy {
+                self.tidy(place);
             }
 
-            // The list of chunks has to change too.
+            // There is no room in the chunk, or the key belongs before the first one.
             let Some((key, attributes, with)) = changes.next_if(|_| is_first) else { continue };
             let old = match attributes {
                 Some(attributes) => self.insert(key, attributes),
@@ -178,18 +186,29 @@ impl<K: Key> Table<K> {
         }
     }
 
-    /// The chunk that a key is in or belongs to, if it does not belong before the first one, the key at which the next chunk
-    /// begins, and the number of entries of the table.
-    fn chunk_of(&mut self, key: K) -> Option<(&mut Chunk<K>, Option<K>, &mut usize)> {
-        let at = last_not_after(&self.groups, key);
+    /// The chunk that a key is in or belongs to, with its position, if the key does not belong before the first one, the key at
+    /// which the next chunk begins, and the number of entries of the table.
+    #[expect(clippy::type_complexity, reason = "parts of this table, for one caller")]
+    fn chunk_of(&mut self, key: K) -> Option<(Position, &mut Chunk<K>, Option<K>, &mut usize)> {
+        let group = last_not_after(&self.groups, key);
         let groups = Arc::make_mut(&mut self.groups);
-        let next_group = groups.get(at + 1).map(|group| group.first);
+        let next_group = groups.get(group + 1).map(|group| group.first);
 
-        let chunks = &mut groups.get_mut(at)?.below;
+        let chunks = &mut groups.get_mut(group)?.below;
         let at = last_not_after(chunks, key);
         let end = chunks.get(at + 1).map(|chunk| chunk.first).or(next_group);
         let chunk = Arc::make_mut(chunks).get_mut(at).filter(|chunk| chunk.first <= key)?;
-        Some((Arc::make_mut(&mut chunk.below), end, &mut self.len))
+        let place = Position { group, chunk: at, at: 0 };
+        Some((place, Arc::make_mut(&mut chunk.below), end, &mut self.len))
+    }
+
+    /// Follows changes of the first entry of a chunk, and removals.
+    fn tidy(&mut self, place: Position) {
+        let groups = Arc::make_mut(&mut self.groups);
+        if let Some(group) = groups.get_mut(place.group) {
+            tidy(Arc::make_mut(&mut group.below), place.chunk);
+            tidy(groups, place.group);
+        }
     }
 
     pub(crate) fn remove(&mut self, key: K) -> Option<Arc<PathAttributes>> {
@@ -197,11 +216,7 @@ impl<K: Key> Table<K> {
         let place = self.find(key).ok()?;
         let removed = self.chunk_mut(place)?.remove(place.at);
         self.len -= 1;
-
-        let groups = Arc::make_mut(&mut self.groups);
-        let group = groups.get_mut(place.group)?;
-        tidy(Arc::make_mut(&mut group.below), place.chunk);
-        tidy(groups, place.group);
+        self.tidy(place);
         Some(removed)
     }
 
