@@ -4,6 +4,7 @@
 //! itself waits for memory at each step of the search. Of many changes in order, most are next to the one before. Owns the
 //! changes and their order; the Adj-RIB-In makes them.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::AfiSafi;
@@ -124,7 +125,7 @@ impl<K: Key> Changes<K> {
     /// Sorts the changes so that the first one is at the end, from which it is taken.
     fn sort(&mut self) {
         let place = |change: &Change<K>| (change.prefix, change.path_id, change.number);
-        self.0.sort_unstable_by(|a, b| place(b).cmp(&place(a)));
+        self.0.sort_unstable_by_key(|change| Reverse(place(change)));
     }
 
     /// Takes the first change, without those that a later one of the same route makes void.

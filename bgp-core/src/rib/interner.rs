@@ -1,8 +1,8 @@
 //! [`Interner`]: one copy of path attributes that a peer sends again and again.
 //!
 //! A sender that does not walk its routes in the order of their attributes repeats a set of attributes in many UPDATEs. The
-//! interner finds the copy that earlier routes use. It owns no route. Sets that no route uses any more are forgotten as it
-//! grows, and all of them when its owner has no routes left.
+//! interner finds the copy that earlier routes use, and that of the message before by its octets alone. It owns no route. Sets
+//! that no route uses any more are forgotten as it grows, and all of them when its owner has no routes left.
 
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -222,5 +222,24 @@ mod tests {
         assert_eq!(interner.get_read(hash_of(&made), |known| *known == *made), None);
         interner.insert_read(hash_of(&made), &made);
         assert!(Arc::ptr_eq(&interner.share(set(1)), &made));
+    }
+
+    #[test]
+    fn the_set_before_is_known_by_its_family_and_octets_until_sets_are_forgotten() {
+        let (v4, v6) = (AfiSafi::IPV4_UNICAST, AfiSafi::IPV6_UNICAST);
+        let mut interner = Interner::default();
+        let first = set(1);
+        interner.set_last_read(v4, b"first", &first);
+        assert!(interner.get_last_read(v4, b"first").is_some_and(|it| Arc::ptr_eq(it, &first)));
+        assert_eq!(interner.get_last_read(v6, b"first"), None);
+        assert_eq!(interner.get_last_read(v4, b"first and more"), None);
+
+        interner.set_last_read(v4, b"second", &set(2));
+        assert_eq!(interner.get_last_read(v4, b"first"), None);
+        // Octets with prefixes among them are no key, and leave the last ones.
+        interner.set_last_read(v4, &[0; MOST_OCTETS + 1], &set(3));
+        assert_eq!(interner.get_last_read(v4, b"second"), Some(&set(2)));
+        interner.clear();
+        assert_eq!(interner.get_last_read(v4, b"second"), None);
     }
 }

@@ -33,12 +33,12 @@ fn announced(n: u32) -> Vec<u8> {
     let [_, a, b, c] = prefix(n);
     let attributes =
         [&[0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfc, 0x7b][..], &[0x40, 3, 4, 192, 0, 2, 1]];
-    update(&[], &attributes.concat(), &[32, a, b, c, n as u8])
+    update(&[], &attributes.concat(), &[32, a, b, c, n.to_le_bytes()[0]])
 }
 
 fn withdrawn(n: u32) -> Vec<u8> {
     let [_, a, b, c] = prefix(n);
-    update(&[32, a, b, c, n as u8], &[], &[])
+    update(&[32, a, b, c, n.to_le_bytes()[0]], &[], &[])
 }
 
 struct Session {

@@ -484,5 +484,4 @@ impl<'a, K, V> Iterator for TreeIter<'a, K, V> {
 }
 
 #[cfg(test)]
-#[path = "tree_tests.rs"]
 mod tests;
