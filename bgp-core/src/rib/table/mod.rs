@@ -188,7 +188,6 @@ impl<K: Key> Table<K> {
 
     /// The chunk that a key is in or belongs to, with its position, if the key does not belong before the first one, the key at
     /// which the next chunk begins, and the number of entries of the table.
-    #[expect(clippy::type_complexity, reason = "parts of this table, for one caller")]
     fn chunk_of(&mut self, key: K) -> Option<(Position, &mut Chunk<K>, Option<K>, &mut usize)> {
         let group = last_not_after(&self.groups, key);
         let groups = Arc::make_mut(&mut self.groups);
