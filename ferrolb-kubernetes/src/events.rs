@@ -382,7 +382,7 @@ mod tests {
 
     /// If they were written at once, each would be an object of its own.
     #[tokio::test(start_paused = true)]
-    async fn events_about_one_object_are_written_in_order_and_counted() {
+    async fn events_about_one_object_are_written_one_after_the_other_and_counted() {
         let server = ApiServer::builder().start_in_memory();
         server.set_delay(Duration::from_millis(50));
         let client = Client::new(server.service("admin"), "default");

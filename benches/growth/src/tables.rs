@@ -4,7 +4,6 @@
 //! an order without any pattern, and repeats a set of attributes in many UPDATEs.
 
 use std::net::Ipv4Addr;
-
 use std::sync::Arc;
 
 use bgp_core::rib::{Path, PathSource};

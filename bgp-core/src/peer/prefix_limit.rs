@@ -150,7 +150,7 @@ impl Peer {
     }
 
     /// The number of prefixes held of one family, with the gathered changes. If these may lead past a threshold, they are
-    /// made first. Otherwise the number may be too low by as many as there are of them.
+    /// made first. Otherwise it is the least number that they may lead to.
     fn held(&mut self, family: AfiSafi, limit: PrefixLimit) -> u32 {
         let count = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
         let known = self.adj_rib_in.len_of(family);

@@ -44,7 +44,8 @@ impl Peer {
     /// [`Peer::apply_gathered`], which makes many of them in less time. It takes no further message if that has to be called
     /// first, see [`Peer::can_gather`].
     ///
-    /// Changes that are gathered and not made yet are like messages that are not handled yet, although they are counted.
+    /// The policy has judged changes that are gathered, and statistics count them, but neither the Adj-RIB-In nor a report has
+    /// them yet.
     pub fn gather_some(&mut self, now: Instant, direction: Direction, most: usize) -> bool {
         self.gather(now, direction, most);
         self.has_unread(direction)
@@ -69,7 +70,9 @@ impl Peer {
     #[must_use]
     pub fn can_gather(&self) -> bool {
         let gathered = self.adj_rib_in.gathered();
-        gathered.takes_more() && gathered.len() < MOST_GATHERED
+        gathered.takes_more()
+            && gathered.len() < MOST_GATHERED
+            && gathered.octets() < MOST_GATHERED_OCTETS
     }
 
     /// Takes messages until they have this number of octets, or until the gathered changes have to be made. Returns the number
@@ -92,6 +95,7 @@ impl Peer {
         if let Some(connection) = connection.filter(|it| it.endpoints.is_some()) {
             connection.buffer = buffer;
         }
+        self.adj_rib_in.note_gathered_octets(taken);
         self.resume_waiting(now);
         taken
     }
@@ -299,6 +303,11 @@ impl Peer {
     /// The attributes with which a message's routes of a family are used, or the reason why they must not be used. There is none
     /// without a session. A set of attributes that the peer has sent before is not read again.
     fn usable_attributes(&mut self, update: &Update<'_>, family: AfiSafi) -> Usable {
+        // Which next hop counts depends on more than the attributes if there are two; see `Update::to_attributes_for`.
+        if update.mp_reach().is_some() {
+            return self.read_attributes(update, family);
+        }
+
         let octets = update.attribute_octets();
         if let Some(last) = self.adj_rib_in.interner.get_last_read(family, octets) {
             return Ok(Arc::clone(last));
@@ -345,6 +354,8 @@ impl Peer {
 /// The attributes of routes that are used, or the reason why they are not.
 type Usable = Result<Arc<PathAttributes>, Option<Rejected>>;
 
-/// The number of changes from which they are made before more are gathered. They share much of the work then, and take little
-/// memory.
-const MOST_GATHERED: usize = 64 * 1_024;
+/// The number of changes from which they are made before more are gathered. They share much of the work then.
+const MOST_GATHERED: usize = 32 * 1_024;
+
+/// The octets of messages from which that is so too: each change keeps attributes that may belong to no route any more.
+const MOST_GATHERED_OCTETS: usize = 4 * 1_024 * 1_024;

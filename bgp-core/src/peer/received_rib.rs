@@ -50,6 +50,11 @@ impl ReceivedRib {
         &self.gathered
     }
 
+    /// Counts the octets of messages that were handled while changes are gathered.
+    pub(super) fn note_gathered_octets(&mut self, octets: usize) {
+        self.gathered.note_octets(octets);
+    }
+
     /// Makes no more changes than those that are gathered already, until these are made.
     pub(super) fn end_gathering(&mut self) {
         self.gathered.sort();

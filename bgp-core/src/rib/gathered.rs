@@ -19,6 +19,8 @@ pub(crate) struct Gathered {
     v6: Changes<Key6>,
     /// True if the changes are in order, and some may be made already. Nothing is added before the others are.
     is_sorted: bool,
+    /// The octets of the messages since the first change was added.
+    octets: usize,
 }
 
 /// The changes of one family.
@@ -53,6 +55,17 @@ impl Gathered {
             AfiSafi::IPV4_UNICAST => self.v4.0.len(),
             AfiSafi::IPV6_UNICAST => self.v6.0.len(),
             _ => 0,
+        }
+    }
+
+    pub(crate) fn octets(&self) -> usize {
+        self.octets
+    }
+
+    /// Counts the octets of messages, unless there are no changes.
+    pub(crate) fn note_octets(&mut self, octets: usize) {
+        if !self.is_empty() {
+            self.octets = self.octets.saturating_add(octets);
         }
     }
 

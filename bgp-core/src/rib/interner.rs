@@ -1,7 +1,7 @@
 //! [`Interner`]: one copy of path attributes that a peer sends again and again.
 //!
 //! A sender that does not walk its routes in the order of their attributes repeats a set of attributes in many UPDATEs. The
-//! interner finds the copy that earlier routes use, and that of the message before by its octets alone. It owns no route. Sets
+//! interner finds the copy that earlier routes use, and that of the message before by the octets. It owns no route. Sets
 //! that no route uses any more are forgotten as it grows, and all of them when its owner has no routes left.
 
 use std::hash::{BuildHasherDefault, DefaultHasher, Hash, Hasher};

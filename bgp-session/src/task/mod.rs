@@ -4,7 +4,11 @@
 //! into the connections, and waits for one thing. The task makes no decisions of the protocol. It waits in one place
 //! only, so it handles commands while a connection is being opened, and closing one connection delays no other.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bgp_core::{
     Asn, BgpIdentifier, Direction,
@@ -99,6 +103,8 @@ pub(crate) struct PeerTask {
     last_source: usize,
     /// Connections with whole messages that have been read and not handled yet.
     unread: Vec<Direction>,
+    /// The time of the first of the changes that are gathered.
+    gathered_since: Option<Instant>,
     /// The permit that this task waits for when it has much to do.
     awaited_permit: Option<AwaitedPermit>,
     /// The permit that this task holds, until everything that it does with it is done.
@@ -148,6 +154,7 @@ impl PeerTask {
             alarm: Alarm::new(),
             last_source: 0,
             unread: Vec::new(),
+            gathered_since: None,
             awaited_permit: None,
             permit: None,
             ending: false,

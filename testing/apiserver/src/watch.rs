@@ -241,7 +241,7 @@ impl WatchStream {
                 Some(Ok(gone(self.version)))
             }
             Cut::MidEvent => {
-                // Nothing follows half an event: a line of it and the next event would hide that event.
+                // Nothing follows half an event: a client would read it and the next event as one line, and lose both.
                 self.ended = true;
                 Some(Ok(Bytes::from_static(
                     b"{\"type\":\"MODIFIED\",\"object\":{\"apiVersion\":\"v1\",\"ki",

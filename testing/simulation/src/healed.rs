@@ -13,13 +13,16 @@ use tokio::sync::oneshot;
 
 use crate::addresses::{addresses, contains, is_foreign};
 use crate::dataplane::{Proxy, ready_nodes};
-use crate::plan::Who;
+use crate::plan::{Size, Who};
 use crate::process::{DRAIN, Processes};
 use crate::router::routes;
 use crate::world::{POOLS, Violation, World, node_name, router_address};
 
-/// The most tasks of a world that has settled: watches, clients, sessions and the parts of the simulation. Twice what it has.
-const TASKS: usize = 400;
+/// Returns the most tasks of a world of this size that has settled: watches, clients, sessions and the parts of the simulation. Twice
+/// what it has, or less.
+fn most_tasks(size: Size) -> usize {
+    100 + 60 * size.processes().count()
+}
 
 /// What is not yet as it must be.
 #[derive(Debug, Default)]
@@ -39,7 +42,7 @@ impl Problems {
         problems.check_statuses(world, &expected);
 
         let tasks = tokio::runtime::Handle::current().metrics().num_alive_tasks();
-        if tasks > TASKS {
+        if tasks > most_tasks(world.size) {
             problems.add("bounded memory", format!("{tasks} tasks"));
         }
         problems.0

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use lb_adapter::allocator::EventReason;
 use lb_adapter::engine::Engine;
 use lb_adapter::manifest::{Options, Source, examine, parse};
-
 use lb_adapter::planner::PlannerOptions;
 
 use super::{Prepared, Work};

@@ -276,7 +276,7 @@ fn many_changes_are_made_before_more_are_gathered() {
 
     assert!(peer.gather_some(net.now, direction, usize::MAX), "not all fit");
     assert!(!peer.can_gather());
-    assert_eq!(peer.stats().prefixes_announced_in, 64 * 1_024);
+    assert_eq!(peer.stats().prefixes_announced_in, 32 * 1_024);
     assert!(peer.adj_rib_in().is_empty());
 
     // Of the changes of a route, only the last one is made.
@@ -285,4 +285,30 @@ fn many_changes_are_made_before_more_are_gathered() {
     peer.apply_gathered(255);
     assert_eq!((peer.adj_rib_in().len(), peer.has_gathered()), (256, false));
     assert!(peer.can_gather());
+}
+
+/// An UPDATE with NEXT_HOP and an MP_REACH_NLRI for IPv4: the prefixes of each have their own next hop. The same attributes with
+/// prefixes in the NLRI field, or without, are read as they should be.
+#[test]
+fn equal_attributes_may_have_two_next_hops() {
+    let (mut net, direction) = net(Terms { restart: false, limit: None });
+    let mut attributes = vec![0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfc, 0x7c];
+    attributes.extend([0x40, 3, 4, 10, 0, 0, 1]);
+    let in_mp_reach = nlri(&[1], 0);
+    attributes.extend([0x80, 14, 9 + 8, 0, 1, 1, 4, 10, 0, 0, 9, 0]);
+    attributes.extend(&in_mp_reach);
+
+    let mut octets = BytesMut::new();
+    for field in [nlri(&[], 0), nlri(&[2], 0), nlri(&[], 0)] {
+        update(&[], &attributes, &field, &mut octets);
+    }
+    net.nodes[1].peer.read_buffer(direction).extend_from_slice(&octets);
+    net.mutate(1, |peer, now| peer.received(now, direction));
+
+    let hops: Vec<String> = held(&net.nodes[1].peer)
+        .iter()
+        .map(|(prefix, _, _, attributes)| format!("{prefix} {:?}", attributes.next_hop))
+        .collect();
+    let expected = ["198.18.1.0/24 Some(V4(10.0.0.9))", "198.18.2.0/24 Some(V4(10.0.0.1))"];
+    assert_eq!(hops, expected);
 }

@@ -142,8 +142,15 @@ impl<K: Key> Table<K> {
         mut changed: impl FnMut(K, T, Option<Arc<PathAttributes>>),
     ) {
         let mut changes = changes.peekable();
-        while let Some((first, ..)) = changes.peek() {
+        while let Some((first, new, _)) = changes.peek() {
             let mut before = *first;
+            // A search first, so that a removal of nothing copies no shared chunk.
+            if new.is_none() && self.find(before).is_err() {
+                let Some((key, _, with)) = changes.next() else { return };
+                changed(key, with, None);
+                continue;
+            }
+
             let mut is_first = true;
             let mut untidy = None;
             if let Some((place, chunk, end, len)) = self.chunk_of(before) {

@@ -96,6 +96,21 @@ fn namespaces_are_selected_by_their_labels() {
     assert!(reconcile(&mut allocator, &["10.0.1.0"]).starts_with("no auto-assign pool admits"));
 }
 
+/// A pool admits the namespaces that it names and those that it selects.
+#[test]
+fn a_pool_that_names_one_namespace_may_select_others() {
+    let pools = vec![pinned("b", "10.0.1.0/24", |rule| {
+        rule.namespaces = ["shop".to_owned()].into();
+        rule.namespace_selectors = vec![labelled("team", "a")];
+    })];
+    let mut allocator = Allocator::new();
+    let mut namespace = Namespace::new("default");
+    namespace.labels.insert("team".to_owned(), "a".to_owned());
+    allocator.set_namespaces([namespace]);
+    let outcome = allocator.reconcile(&pools, [&service("a").0], &HeldAddresses::new());
+    assert_eq!(outcome.of("a"), "10.0.1.0");
+}
+
 #[test]
 fn a_restricted_pool_with_one_family_comes_before_an_open_one_with_both() {
     let request = service("a").with(|service| {
