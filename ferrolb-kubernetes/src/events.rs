@@ -332,6 +332,22 @@ mod tests {
 
     use super::*;
 
+    /// An API server that responds after a delay, and a recorder for it.
+    fn start(delay: Duration) -> (ApiServer, EventRecorder) {
+        let server = ApiServer::builder().start_in_memory();
+        server.set_delay(delay);
+        let client = Client::new(server.service("admin"), "default");
+        (server, EventRecorder::new(client, "test", None))
+    }
+
+    /// Publishes an Event, once there is room for it.
+    async fn publish_patiently(recorder: &mut EventRecorder, number: usize) {
+        if !recorder.has_room() {
+            recorder.room().await;
+        }
+        publish(recorder, number);
+    }
+
     fn publish(recorder: &mut EventRecorder, number: usize) {
         let (reason, action, message) = ("Test", "Test", number.to_string());
         let event = EventContent { is_warning: false, reason, action, message };
@@ -340,17 +356,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_events_that_cannot_be_written() {
-        let server = ApiServer::builder().start_in_memory();
-        server.set_delay(Duration::from_secs(3_600));
-        let client = Client::new(server.service("admin"), "default");
-        let mut recorder = EventRecorder::new(client, "test", None);
+        let (_server, mut recorder) = start(Duration::from_secs(3_600));
 
         let begin = Instant::now();
         for number in 0..2 * QUEUE {
-            if !recorder.has_room() {
-                recorder.room().await;
-            }
-            publish(&mut recorder, number);
+            publish_patiently(&mut recorder, number).await;
         }
         assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
         assert!(recorder.dropped > 0);
@@ -359,17 +369,11 @@ mod tests {
     /// Two thousand Events take 100 s one after the other.
     #[tokio::test(start_paused = true)]
     async fn a_caller_that_waits_for_room_loses_no_event_and_several_are_written_at_once() {
-        let server = ApiServer::builder().start_in_memory();
-        server.set_delay(Duration::from_millis(50));
-        let client = Client::new(server.service("admin"), "default");
-        let mut recorder = EventRecorder::new(client, "test", None);
+        let (server, mut recorder) = start(Duration::from_millis(50));
 
         let (events, begin) = (2 * QUEUE, Instant::now());
         for number in 0..events {
-            if !recorder.has_room() {
-                recorder.room().await;
-            }
-            publish(&mut recorder, number);
+            publish_patiently(&mut recorder, number).await;
         }
 
         while recorder.queue.capacity() < QUEUE {
@@ -383,10 +387,7 @@ mod tests {
     /// If they were written at once, each would be an object of its own.
     #[tokio::test(start_paused = true)]
     async fn events_about_one_object_are_written_one_after_the_other_and_counted() {
-        let server = ApiServer::builder().start_in_memory();
-        server.set_delay(Duration::from_millis(50));
-        let client = Client::new(server.service("admin"), "default");
-        let mut recorder = EventRecorder::new(client, "test", None);
+        let (server, mut recorder) = start(Duration::from_millis(50));
 
         // A window is only wide after some fast responses.
         (0..100).for_each(|number| publish(&mut recorder, number));

@@ -100,12 +100,14 @@ async fn only_changes_are_reported_even_if_objects_are_created_again() {
     fixture.announce("smtp", &["tor"]);
     fixture.announce("imap", &["tor"]);
     assert_eq!(fixture.within(60).await, [started("imap", &["tor"]), started("smtp", &["tor"])]);
+
     for owner in ["second", "third"] {
         fixture.delete_all().await;
         fixture.set_owner(owner);
         assert_eq!(fixture.within(60).await, []);
         assert_eq!(fixture.owners().await, [owner, owner]);
     }
+
     // One announcement ends after the objects were deleted, before the next list.
     fixture.delete_all().await;
     fixture.set_owner("fourth");
@@ -115,6 +117,7 @@ async fn only_changes_are_reported_even_if_objects_are_created_again() {
         [AnnouncementChange::Stopped(ServiceKey::new("mail", "smtp"))]
     );
     assert_eq!(fixture.statuses.services.len(), 1);
+
     // A process that restarts finds what the last one reported.
     fixture.statuses = ServiceBgpStatuses::new(fixture.client.clone(), "default", "kube1", "test");
     fixture.set_owner("fourth");

@@ -1,5 +1,7 @@
 //! Loc-RIB: the routes that the decision process has chosen from those of all peers (RFC 4271, section 3.2).
 
+use std::iter::Peekable;
+
 use ipnet::IpNet;
 
 use crate::rib::differences::TreeDifferences;
@@ -100,25 +102,19 @@ impl<K: Copy + Ord> LocRib<K> {
         mut visit: impl FnMut(IpNet, Option<&mut Destination<K>>, T) -> Visited<Destination<K>>,
     ) {
         let mut visits = visits.map(|(prefix, with)| (Bare::new(prefix), with)).peekable();
-        while let Some((first, _)) = visits.peek() {
-            match first {
-                Bare::V4(_) => {
-                    let v4 = std::iter::from_fn(|| {
-                        let next = visits.next_if(|(bare, _)| matches!(bare, Bare::V4(_)))?;
-                        let (Bare::V4(prefix), with) = next else { return None };
-                        Some((prefix, with))
-                    });
-                    self.v4.visit_all(v4, |prefix, known, with| visit(prefix.net(), known, with));
-                }
-                Bare::V6(_) => {
-                    let v6 = std::iter::from_fn(|| {
-                        let next = visits.next_if(|(bare, _)| matches!(bare, Bare::V6(_)))?;
-                        let (Bare::V6(prefix), with) = next else { return None };
-                        Some((prefix, with))
-                    });
-                    self.v6.visit_all(v6, |prefix, known, with| visit(prefix.net(), known, with));
-                }
-            }
+
+        while visits.peek().is_some() {
+            let v4 = of_one_family(&mut visits, |bare| match bare {
+                Bare::V4(prefix) => Some(*prefix),
+                Bare::V6(_) => None,
+            });
+            self.v4.visit_all(v4, |prefix, known, with| visit(prefix.net(), known, with));
+
+            let v6 = of_one_family(&mut visits, |bare| match bare {
+                Bare::V4(_) => None,
+                Bare::V6(prefix) => Some(*prefix),
+            });
+            self.v6.visit_all(v6, |prefix, known, with| visit(prefix.net(), known, with));
         }
     }
 
@@ -285,6 +281,18 @@ impl<'a, K: Copy + Ord> Iterator for LocRibDifferences<'a, K> {
         let (prefix, old, new) = self.v6.by_ref().find(|(_, old, new)| old != new)?;
         Some((prefix.net(), old, new))
     }
+}
+
+/// Takes visits as long as their prefixes are of one family: those for which `of_family` returns one.
+fn of_one_family<B, T>(
+    visits: &mut Peekable<impl Iterator<Item = (Bare, T)>>,
+    of_family: impl Fn(&Bare) -> Option<B>,
+) -> impl Iterator<Item = (B, T)> {
+    std::iter::from_fn(move || {
+        let prefix = of_family(&visits.peek()?.0)?;
+        let (_, with) = visits.next()?;
+        Some((prefix, with))
+    })
 }
 
 #[cfg(test)]

@@ -41,11 +41,17 @@ fn updates(count: u16) -> Vec<u8> {
     (0..count).rev().flat_map(update).collect()
 }
 
+/// A task that has read so many UPDATEs.
+fn that_has_read(count: u16) -> (PeerTask, DuplexStream) {
+    let (mut task, theirs) = established();
+    task.peer.read_buffer(FROM).extend_from_slice(&updates(count));
+    task.read(FROM);
+    (task, theirs)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_permit_is_for_a_bounded_number_of_octets_or_of_changes() {
-    let (mut task, _theirs) = established();
-    task.peer.read_buffer(FROM).extend_from_slice(&updates(3_000));
-    task.read(FROM);
+    let (mut task, _theirs) = that_has_read(3_000);
     assert!(task.must_catch_up(), "many octets need a permit");
 
     let (mut turns, mut applying) = (0, 0);
@@ -68,9 +74,7 @@ async fn a_permit_is_for_a_bounded_number_of_octets_or_of_changes() {
 
 #[tokio::test(start_paused = true)]
 async fn gathered_changes_let_the_task_read_on_until_the_first_is_made() {
-    let (mut task, _theirs) = established();
-    task.peer.read_buffer(FROM).extend_from_slice(&updates(600));
-    task.read(FROM);
+    let (mut task, _theirs) = that_has_read(600);
     while !task.unread.is_empty() {
         task.catch_up();
     }
@@ -84,18 +88,14 @@ async fn gathered_changes_let_the_task_read_on_until_the_first_is_made() {
 
 #[tokio::test(start_paused = true)]
 async fn a_few_octets_change_the_tables_at_once() {
-    let (mut task, _theirs) = established();
-    task.peer.read_buffer(FROM).extend_from_slice(&updates(2));
-    task.read(FROM);
+    let (task, _theirs) = that_has_read(2);
     assert!(!task.has_backlog());
     assert_eq!(task.peer.adj_rib_in().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_message_that_comes_alone_takes_one_permit() {
-    let (mut task, _theirs) = established();
-    task.peer.read_buffer(FROM).extend_from_slice(&updates(5));
-    task.read(FROM);
+    let (mut task, _theirs) = that_has_read(5);
     assert!(task.must_catch_up(), "it is too long to be handled without a permit");
 
     task.catch_up();

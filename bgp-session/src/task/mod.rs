@@ -244,6 +244,7 @@ impl PeerTask {
     fn handle(&mut self, wake: Wake, registration: &Registration) {
         let now = clock::now();
         self.peer.report_messages(self.reports.monitor.wants_received());
+
         match wake {
             Wake::Stop(Some(SessionEnd::Cease(cease))) => self.end(cease),
             Wake::Stop(Some(SessionEnd::Abandon)) => self.abandon(),

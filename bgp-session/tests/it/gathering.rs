@@ -155,7 +155,7 @@ async fn nothing_that_was_gathered_outlives_its_session() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn keepalives_go_out_while_routes_are_gathered() {
+async fn a_table_that_comes_again_for_a_minute_changes_nothing_twice_and_ends_no_session() {
     let Session { node, _dials, at_node, mut events, mut router } = session().await;
     let octets: Arc<Vec<u8>> = Arc::new((0..ROUTES).flat_map(announced).collect());
     let (mut keepalives, began) = (0, Instant::now());

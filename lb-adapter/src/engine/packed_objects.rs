@@ -218,6 +218,7 @@ mod tests {
         let port = (protocol, any::<u16>());
         let port = port.prop_map(|(protocol, port)| ServicePort { protocol, port });
         let policy = prop::sample::select(vec![SingleStack, PreferDualStack, RequireDualStack]);
+
         let families = prop::sample::subsequence(vec![IpFamily::Ipv6, IpFamily::Ipv4], 0..=2);
         let texts = || prop::collection::vec(".{0,12}", 0..3);
         let plain = (
@@ -237,6 +238,7 @@ mod tests {
             any::<Option<u16>>(),
             texts(),
         );
+
         (plain, others).prop_map(|(plain, others)| {
             let mut service = Service::new(ServiceKey::new("mail", "smtp"));
             let local;
@@ -249,6 +251,7 @@ mod tests {
                 service.publish_not_ready_addresses,
                 service.ports,
             ) = plain;
+
             if local {
                 service.external_traffic_policy = ExternalTrafficPolicy::Local;
             }

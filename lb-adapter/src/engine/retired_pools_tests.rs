@@ -241,6 +241,7 @@ proptest! {
         let mut engine = engine(PlannerOptions::default());
         engine.apply(service("a", &["192.0.2.7"]));
         engine.apply(service("b", &["192.0.2.3"]));
+
         for (at, (has_default, has_peer, has_advertisement)) in steps.into_iter().enumerate() {
             // The other pool comes last, since Services could move to it.
             let pools: Vec<_> = has_default.then(|| default.clone()).into_iter().collect();
@@ -255,9 +256,11 @@ proptest! {
             if at == restart_at {
                 engine.restart();
             }
+
             let effects = engine.apply(Change::Config(Arc::new(step)));
             prop_assert!(effects.written.is_empty(), "{effects:?}");
         }
+
         engine.apply(config(&[default, others]));
         prop_assert_eq!(holds(&engine, "a"), ["192.0.2.7"]);
         prop_assert_eq!(holds(&engine, "b"), ["192.0.2.3"]);
@@ -274,6 +277,7 @@ fn a_removed_pool_is_found_by_its_name_or_by_an_address() {
     ];
     let search = PoolSearch::new(&now);
     assert!(search.has_name("within") && !search.has_name("with"));
+
     for (range, expected) in [
         ("9.0.0.0/8", false),
         ("9.255.255.255-10.0.0.0", true),
@@ -289,5 +293,6 @@ fn a_removed_pool_is_found_by_its_name_or_by_an_address() {
     ] {
         assert_eq!(search.overlaps(&pool("gone", range)), expected, "{range}");
     }
+
     assert!(!PoolSearch::new(&[]).overlaps(&pool("gone", "0.0.0.0/0")));
 }

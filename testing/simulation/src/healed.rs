@@ -18,8 +18,8 @@ use crate::process::{DRAIN, Processes};
 use crate::router::routes;
 use crate::world::{POOLS, Violation, World, node_name, router_address};
 
-/// Returns the most tasks of a world of this size that has settled: watches, clients, sessions and the parts of the simulation. Twice
-/// what it has, or less.
+/// Returns how many tasks a world of this size may have once it has settled: watches, clients, sessions and the parts of the
+/// simulation. A large world has half as many.
 fn most_tasks(size: Size) -> usize {
     100 + 60 * size.processes().count()
 }

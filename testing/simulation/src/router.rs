@@ -149,8 +149,8 @@ fn check_new(
     };
     // What existed when the speaker started is announced if the dataplane as a whole keeps up.
     let Some(assigned) = assigned.filter(|at| started < *at && now < *at + GATE) else { return };
-    // A speaker that cannot reach the API server still announces what its Service has lost and got back. A router that was
-    // restarted meanwhile gets the route again.
+    // A speaker that cannot reach the API server still announces what its Service has lost and got back. A router that has
+    // restarted since then gets the route again.
     if announced.is_some_and(|at| at < assigned) {
         return;
     }

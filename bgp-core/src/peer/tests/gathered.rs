@@ -1,5 +1,5 @@
-//! Tests of gathered changes: whatever the parts in which they are gathered and made, the outcome is that of one message at a
-//! time.
+//! Tests of gathered changes: they have the same outcome as one message at a time, in all parts in which they are gathered and
+//! made.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

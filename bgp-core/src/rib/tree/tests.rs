@@ -55,7 +55,7 @@ proptest! {
         scattered in prop::collection::vec((0_u32..3_000, 0_u32..3), 0..600),
         is_sorted in any::<bool>(),
     ) {
-        // The value is what `visit` is told to do: remove, add or leave.
+        // The value says what `visit` does: remove, add or leave.
         let runs = steps.into_iter().flat_map(|(from, number, is_insertion)| {
             (from..from + number).map(move |key| (key, u32::from(is_insertion)))
         });
