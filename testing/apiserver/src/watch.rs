@@ -258,3 +258,28 @@ fn event(kind: &str, object: &Value) -> Bytes {
 fn gone(version: u64) -> Bytes {
     event("ERROR", &Failure::expired(format!("too old resource version: {version}")).to_status())
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+    use futures_util::StreamExt as _;
+
+    use super::*;
+    use crate::ApiServer;
+
+    /// A reader that is slow asks for more only after objects have changed.
+    #[tokio::test]
+    async fn nothing_follows_half_an_event() {
+        let server = ApiServer::builder().start_in_memory();
+        let request = Request::get("/api/v1/services?watch=true&resourceVersion=0");
+        let response = server.respond("admin", request.body(Bytes::new()).unwrap()).await;
+        let mut events = response.into_body().into_data_stream();
+
+        server.cut_watches(Cut::MidEvent);
+        let half = events.next().await.unwrap().unwrap();
+        assert!(serde_json::from_slice::<Value>(&half).is_err(), "{half:?}");
+        server.put(json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"namespace": "default", "name": "late"}}));
+        assert!(events.next().await.is_none());
+    }
+}
