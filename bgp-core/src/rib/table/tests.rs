@@ -190,6 +190,17 @@ proptest! {
     }
 }
 
+#[test]
+fn a_removal_of_nothing_copies_no_chunk_that_a_clone_shares() {
+    let mut table = Table::default();
+    (0..2_000).step_by(2).for_each(|n| drop(table.insert(key(n), attributes(1))));
+    let clone = table.clone();
+
+    let absent = (1..2_000).step_by(2).map(|n| (key(n), None, ()));
+    table.change_all(absent, |_, (), old| assert_eq!(old, None));
+    assert!(table.is_same(&clone));
+}
+
 /// Asserts what holds for the lists of chunks after any changes.
 fn check_lists(table: &Table<Key4>) {
     for group in table.groups.iter() {
